@@ -1,0 +1,1 @@
+"""Frozen data that every room shares; no behaviour beyond itself."""
