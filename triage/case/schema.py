@@ -1,0 +1,61 @@
+"""Tables of ``case.db``.
+
+Facts only: what lies on the evidence and which rules hit it. Scores are computed from these by ``ranking`` whenever
+someone looks; ``findings`` keeps the last computation for readers that have only SQL. A content stands once, whatever
+the number of its names; members of archives hang on contents, so that a copy of an archive has the members too.
+"""
+
+from __future__ import annotations
+
+VERSION = 1
+
+TABLES = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE evidence (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, paths TEXT NOT NULL, container TEXT NOT NULL,
+    size INTEGER NOT NULL, stored_hashes TEXT NOT NULL, details TEXT NOT NULL);
+CREATE TABLE volumes (
+    id INTEGER PRIMARY KEY, evidence INTEGER NOT NULL REFERENCES evidence, position INTEGER NOT NULL,
+    name TEXT NOT NULL, image_offset INTEGER NOT NULL, length INTEGER NOT NULL, allocation TEXT NOT NULL,
+    system TEXT NOT NULL, description TEXT NOT NULL, file_system TEXT NOT NULL, block_size INTEGER NOT NULL,
+    encryption TEXT NOT NULL, unsupported TEXT NOT NULL, walked INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE entries (
+    id INTEGER PRIMARY KEY, volume INTEGER NOT NULL REFERENCES volumes, path BLOB NOT NULL, stream BLOB NOT NULL,
+    type TEXT NOT NULL, size INTEGER NOT NULL, meta_address INTEGER NOT NULL, attribute_type INTEGER NOT NULL,
+    attribute_id INTEGER NOT NULL, flags INTEGER NOT NULL, mtime INTEGER, atime INTEGER, ctime INTEGER,
+    crtime INTEGER, dtime INTEGER, owner TEXT NOT NULL, image_offset INTEGER NOT NULL, caveats TEXT NOT NULL,
+    value REAL NOT NULL DEFAULT 0, place TEXT NOT NULL DEFAULT '', status INTEGER NOT NULL DEFAULT 0,
+    attempts INTEGER NOT NULL DEFAULT 0, content INTEGER);
+CREATE TABLE contents (
+    id INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, size INTEGER NOT NULL, md5 TEXT NOT NULL,
+    sha1 TEXT NOT NULL, sha256 TEXT NOT NULL, mime TEXT NOT NULL, type_name TEXT NOT NULL,
+    type_source TEXT NOT NULL, extension_agrees INTEGER, named_by INTEGER NOT NULL);
+CREATE TABLE children (
+    parent INTEGER NOT NULL REFERENCES contents, position INTEGER NOT NULL, member BLOB NOT NULL,
+    content INTEGER NOT NULL REFERENCES contents, part_of_document INTEGER NOT NULL, mtime INTEGER,
+    PRIMARY KEY (parent, position)) WITHOUT ROWID;
+CREATE TABLE hits (
+    content INTEGER NOT NULL, entry INTEGER NOT NULL DEFAULT 0, rule TEXT NOT NULL, file_offset INTEGER NOT NULL,
+    length INTEGER NOT NULL, encoding TEXT NOT NULL, matched TEXT NOT NULL, before TEXT NOT NULL, after TEXT NOT NULL,
+    string_id TEXT NOT NULL);
+CREATE TABLE counts (
+    content INTEGER NOT NULL, entry INTEGER NOT NULL DEFAULT 0, rule TEXT NOT NULL, count INTEGER NOT NULL,
+    at_least INTEGER NOT NULL);
+CREATE TABLE problems (
+    content INTEGER, address TEXT NOT NULL, stage TEXT NOT NULL, reason TEXT NOT NULL, message TEXT NOT NULL,
+    hint TEXT NOT NULL, bytes INTEGER NOT NULL, examined_anyway INTEGER NOT NULL);
+CREATE TABLE coverage (
+    detector TEXT PRIMARY KEY, examined INTEGER NOT NULL, examined_bytes INTEGER NOT NULL, skipped INTEGER NOT NULL,
+    skipped_bytes INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE findings (rank INTEGER PRIMARY KEY, id TEXT NOT NULL, address TEXT NOT NULL, priority TEXT NOT NULL,
+    score REAL NOT NULL, urgency INTEGER NOT NULL);
+CREATE INDEX entries_status ON entries (status) WHERE status = 0;
+CREATE INDEX entries_content ON entries (content) WHERE content IS NOT NULL;
+CREATE INDEX children_content ON children (content);
+"""
+
+# Bits of entries.flags.
+ALLOC_NAME, ALLOC_INODE, ORPHAN, VIRTUAL, REUSED, ZONE_KNOWN = 1, 2, 4, 8, 16, 32
+
+# Values of entries.status.
+PENDING, EXAMINED, CLOSED, NOT_APPLICABLE = 0, 1, 2, 3

@@ -1,0 +1,243 @@
+"""Writing facts into ``case.db``. Every function runs inside the caller's transaction."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+from triage.case import schema
+from triage.model.content import ContentFacts, Coverage, Detection
+from triage.model.entry import Entry
+from triage.model.problem import Problem
+from triage.model.result import EntryResult
+from triage.model.volume import EvidenceSource, Volume
+
+_ENTRY_COLUMNS = (
+    "volume, path, stream, type, size, meta_address, attribute_type, attribute_id, flags, mtime, atime, ctime, crtime, "
+    "dtime, owner, image_offset, caveats, value, place, status"
+)
+_INSERT_ENTRY = f"INSERT INTO entries ({_ENTRY_COLUMNS}) VALUES ({', '.join('?' * 20)})"
+_SQLITE_MAX = (1 << 63) - 1
+
+
+def _storable(value: int | None) -> int | None:
+    """SQLite keeps 64-bit signed integers; evidence may claim more."""
+    return None if value is None else max(-_SQLITE_MAX, min(value, _SQLITE_MAX))
+
+
+def _text(value: str) -> str:
+    """Text that SQLite takes: lone surrogates become visible escapes."""
+    return value.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+class Writer:
+    """Inserts facts; knows which contents stand already."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def add_evidence(self, source: EvidenceSource, volumes: Sequence[Volume], problems: Iterable[Problem]) -> int:
+        """Add a source with its volumes and the problems of opening it; returns its number."""
+        cursor = self._connection.execute(
+            "INSERT INTO evidence (name, paths, container, size, stored_hashes, details) VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                source.name,
+                json.dumps([str(path) for path in source.paths]),
+                source.container,
+                _storable(source.size),
+                json.dumps(source.stored_hashes, sort_keys=True),
+                json.dumps(source.details, sort_keys=True),
+            ),
+        )
+        number = int(cursor.lastrowid or 0)
+        for position, volume in enumerate(volumes):
+            self._connection.execute(
+                "INSERT INTO volumes (evidence, position, name, image_offset, length, allocation, system, description,"
+                " file_system, block_size, encryption, unsupported) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    number,
+                    position,
+                    volume.name,
+                    _storable(volume.image_offset),
+                    _storable(volume.length),
+                    str(volume.allocation),
+                    volume.system,
+                    _text(volume.description),
+                    volume.file_system,
+                    volume.block_size,
+                    volume.encryption,
+                    volume.unsupported,
+                ),
+            )
+        for problem in problems:
+            self.add_problem(problem)
+        return number
+
+    def add_entries(self, volume_id: int, entries: Iterable[tuple[Entry, float, str, int]]) -> int:
+        """Add entries with value, place and status; returns how many."""
+        rows = [
+            (
+                volume_id,
+                entry.address.path,
+                entry.address.stream,
+                str(entry.entry_type),
+                _storable(entry.size),
+                _storable(entry.meta_address),
+                entry.attribute_type,
+                entry.attribute_id,
+                _flags(entry),
+                _storable(entry.times.mtime),
+                _storable(entry.times.atime),
+                _storable(entry.times.ctime),
+                _storable(entry.times.crtime),
+                _storable(entry.times.dtime),
+                entry.owner,
+                _storable(entry.image_offset),
+                "\n".join(entry.caveats),
+                value,
+                place,
+                status,
+            )
+            for entry, value, place, status in entries
+        ]
+        self._connection.executemany(_INSERT_ENTRY, rows)
+        return len(rows)
+
+    def record(self, result: EntryResult) -> None:
+        """Write the outcome of one entry."""
+        content: int | None = None
+        if result.facts is not None:
+            content = self._content(result.digest, result.facts, result.entry_id)
+        elif result.digest:
+            row = self._connection.execute("SELECT id FROM contents WHERE digest = ?", (result.digest,)).fetchone()
+            if row is None:  # the worker that had the facts died before they arrived: the entry stays pending
+                return
+            content = row[0]
+        if content is not None and result.content_type is not None:
+            agrees = result.content_type.extension_agrees
+            self._connection.execute(
+                "UPDATE contents SET mime = ?, type_name = ?, type_source = ?, extension_agrees = ?, named_by = ?"
+                " WHERE id = ? AND named_by > ?",
+                (
+                    result.content_type.mime,
+                    result.content_type.name,
+                    result.content_type.source,
+                    None if agrees is None else int(agrees),
+                    result.entry_id,
+                    content,
+                    result.entry_id,
+                ),
+            )
+        if result.named is not None and content is not None:
+            self._detections(content, result.entry_id, result.named)
+        for problem in result.problems:
+            self.add_problem(problem)
+        self._connection.execute(
+            "UPDATE entries SET status = ?, content = ? WHERE id = ?",
+            (schema.EXAMINED if result.examined else schema.CLOSED, content, result.entry_id),
+        )
+
+    def add_problem(self, problem: Problem, content: int | None = None, prefix: str = "") -> None:
+        """Write a problem; with a content its address is kept relative to whatever name shows that content."""
+        address = problem.address
+        if content is not None and address.startswith(prefix):
+            address = address[len(prefix) :]
+        self._connection.execute(
+            "INSERT INTO problems VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                content,
+                _text(address),
+                problem.stage,
+                str(problem.reason),
+                _text(problem.message),
+                _text(problem.hint),
+                _storable(problem.bytes_not_examined),
+                int(problem.examined_anyway),
+            ),
+        )
+
+    # --- contents -----------------------------------------------------------------------------------------------
+    def _content(self, digest: str, facts: ContentFacts, entry_id: int) -> int:
+        """The number of a content; its facts are written once, whoever comes first."""
+        row = self._connection.execute("SELECT id FROM contents WHERE digest = ?", (digest,)).fetchone()
+        if row is not None:
+            return int(row[0])
+        kind = facts.content_type
+        cursor = self._connection.execute(
+            "INSERT INTO contents (digest, size, md5, sha1, sha256, mime, type_name, type_source, extension_agrees,"
+            " named_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                digest,
+                _storable(facts.size),
+                facts.md5,
+                facts.sha1,
+                facts.sha256,
+                kind.mime,
+                kind.name,
+                kind.source,
+                None if kind.extension_agrees is None else int(kind.extension_agrees),
+                entry_id,
+            ),
+        )
+        content = int(cursor.lastrowid or 0)
+        self._detections(content, 0, Detection(facts.hits, facts.counts, (), Coverage("")))
+        for problem in facts.problems:
+            # Facts carry problems addressed from "" for the content itself, "!/member" for what lies inside.
+            self.add_problem(problem, content)
+        self._coverage(facts.coverage)
+        for position, child in enumerate(facts.children):
+            child_digest = child.facts.sha256 or f"{digest}!/{position}"
+            number = self._content(child_digest, child.facts, entry_id)
+            self._connection.execute(
+                "INSERT INTO children VALUES (?, ?, ?, ?, ?, ?)",
+                (content, position, child.member, number, int(child.part_of_document), _storable(child.times.mtime)),
+            )
+        return content
+
+    def _detections(self, content: int, entry_id: int, found: Detection) -> None:
+        if found.hits:
+            self._connection.executemany(
+                "INSERT INTO hits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        content,
+                        entry_id,
+                        hit.rule,
+                        hit.file_offset,
+                        hit.length,
+                        hit.encoding,
+                        _text(hit.matched),
+                        _text(hit.before),
+                        _text(hit.after),
+                        hit.string_id,
+                    )
+                    for hit in found.hits
+                ],
+            )
+        if found.counts:
+            self._connection.executemany(
+                "INSERT INTO counts VALUES (?, ?, ?, ?, ?)",
+                [(content, entry_id, count.rule, count.count, int(count.at_least)) for count in found.counts],
+            )
+        for problem in found.problems:
+            self.add_problem(problem)
+
+    def _coverage(self, coverage: Sequence[Coverage]) -> None:
+        self._connection.executemany(
+            "INSERT INTO coverage VALUES (?, ?, ?, ?, ?) ON CONFLICT (detector) DO UPDATE SET"
+            " examined = examined + excluded.examined, examined_bytes = examined_bytes + excluded.examined_bytes,"
+            " skipped = skipped + excluded.skipped, skipped_bytes = skipped_bytes + excluded.skipped_bytes",
+            [(c.detector, c.examined, c.examined_bytes, c.skipped, c.skipped_bytes) for c in coverage],
+        )
+
+
+def _flags(entry: Entry) -> int:
+    return (
+        schema.ALLOC_NAME * entry.alloc_name
+        | schema.ALLOC_INODE * entry.alloc_inode
+        | schema.ORPHAN * entry.orphan
+        | schema.VIRTUAL * entry.virtual
+        | schema.REUSED * entry.reused
+        | schema.ZONE_KNOWN * entry.times.zone_known
+    )

@@ -1,0 +1,32 @@
+"""What a worker sends back about one entry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from triage.model.content import ContentFacts, ContentType, Detection
+from triage.model.problem import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class EntryResult:
+    """The outcome of one entry.
+
+    Attributes:
+        entry_id: Number of the entry in the case.
+        digest: Identity of its content: SHA-256, or ``entry-N`` where it could not be read whole. Empty where
+            nothing was read at all.
+        facts: What the content says; None where the same worker sent the facts of this digest before.
+        content_type: Type as seen under this name.
+        named: Hits of rules that read the name.
+        problems: What went wrong with this name (unreadable, encrypted ...), beside those in ``facts``.
+        examined: False where nothing could be examined.
+    """
+
+    entry_id: int
+    digest: str
+    facts: ContentFacts | None
+    content_type: ContentType | None
+    named: Detection | None = None
+    problems: tuple[Problem, ...] = ()
+    examined: bool = True

@@ -1,0 +1,100 @@
+"""What supervisor and workers say to each other; small, so that no content crosses a pipe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from triage.case.schema import ALLOC_INODE, ALLOC_NAME
+from triage.model.address import Address
+from triage.model.entry import Entry, EntryType
+from triage.model.problem import Problem
+from triage.model.result import EntryResult
+from triage.model.rules import RuleSet
+from triage.pipeline.options import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRef:
+    """How a worker opens an evidence source for itself."""
+
+    paths: tuple[Path, ...]
+    name: str
+    as_raw: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSetup:
+    """Everything a worker is given at its start.
+
+    Attributes:
+        sources: By number of the source in the case.
+        volumes: Volume number in the case to (source number, volume name).
+        rules: What to look for.
+        limits: Limits for each entry.
+        cache: Folder for compiled databases.
+    """
+
+    sources: dict[int, SourceRef]
+    volumes: dict[int, tuple[int, str]]
+    rules: RuleSet
+    limits: Limits
+    cache: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkItem:
+    """One entry to examine: what reading it needs, and how carefully (see ``examine``)."""
+
+    entry_id: int
+    volume: int
+    path: bytes
+    stream: bytes
+    size: int
+    meta_address: int
+    attribute_type: int
+    attribute_id: int
+    image_offset: int
+    alloc_name: bool
+    alloc_inode: bool
+    owner: str
+    level: int = 0
+
+    @classmethod
+    def from_row(cls, entry_id: int, row: tuple[Any, ...], level: int) -> WorkItem:
+        """From ``Case.work_rows``."""
+        *reading, flags, owner = row
+        return cls(entry_id, *reading, bool(flags & ALLOC_NAME), bool(flags & ALLOC_INODE), owner, level)
+
+    def entry(self, evidence: str, volume: str) -> Entry:
+        """The entry, as a file system reads it."""
+        return Entry(
+            address=Address(evidence, volume, self.path, self.stream),
+            entry_type=EntryType.FILE,
+            size=self.size,
+            meta_address=self.meta_address,
+            attribute_type=self.attribute_type,
+            attribute_id=self.attribute_id,
+            alloc_name=self.alloc_name,
+            alloc_inode=self.alloc_inode,
+            owner=self.owner,
+            image_offset=self.image_offset,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """From a worker: outcomes since the last message.
+
+    Attributes:
+        results: In the order examined.
+        read_problems: Problems that containers met while reading.
+        notices: Protections that the worker could not set, said once.
+        batches_finished: Batches ended since the last message.
+    """
+
+    results: tuple[EntryResult, ...]
+    read_problems: tuple[Problem, ...] = ()
+    notices: tuple[str, ...] = ()
+    batches_finished: int = 0

@@ -1,0 +1,134 @@
+"""A worker process: opens the evidence for itself, examines what it is given, sends facts back.
+
+The entry in hand stands in memory shared with the supervisor, so that it can be named when this process dies.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from multiprocessing.connection import Connection
+from typing import Any
+
+from triage.detectors.keywords import KeywordDetector
+from triage.detectors.yara import YaraDetector
+from triage.errors import EvidenceError
+from triage.evidence import Evidence, FileSystem, open_evidence
+from triage.model.problem import Problem, Reason
+from triage.model.result import EntryResult
+from triage.pipeline.examine import Detectors, Examiner
+from triage.pipeline.messages import Results, WorkerSetup, WorkItem
+from triage.pipeline.processes import become_child
+
+SEND_AFTER_SECONDS = 0.25
+SEND_AFTER_RESULTS = 200
+
+# Places in the shared memory: entry in hand (0 none), when it was begun.
+ENTRY, BEGUN = 0, 1
+
+
+def worker_process(setup: WorkerSetup, connection: Connection, marker: Any) -> None:
+    """Body of a worker; returns when the supervisor closes the pipe or sends None."""
+    notices = become_child(address_space=setup.limits.worker_bytes)
+    examiner = Examiner(build_detectors(setup), setup.limits)
+    with contextlib.ExitStack() as stack:
+        openings = _Openings(setup, stack)
+        outbox: list[EntryResult] = []
+        connection.send(Results((), (), tuple(notices)))
+        last_sent = time.monotonic()
+        while True:
+            try:
+                batch: list[WorkItem] | None = connection.recv()
+            except (EOFError, OSError):
+                return
+            if batch is None:
+                return
+            for item in batch:
+                marker[BEGUN] = time.monotonic_ns()
+                marker[ENTRY] = item.entry_id
+                outbox.append(_examine(examiner, openings, item))
+                now = time.monotonic()
+                if len(outbox) >= SEND_AFTER_RESULTS or now - last_sent > SEND_AFTER_SECONDS:
+                    connection.send(Results(tuple(outbox), openings.new_problems()))
+                    outbox, last_sent = [], now
+            marker[ENTRY] = 0
+            connection.send(Results(tuple(outbox), openings.new_problems(), (), 1))
+            outbox, last_sent = [], time.monotonic()
+
+
+def build_detectors(setup: WorkerSetup) -> Detectors:
+    """The detectors of a rule set."""
+    keywords = KeywordDetector(setup.rules.keywords, cache_dir=setup.cache)
+    yara = (
+        YaraDetector(setup.rules.yara, timeout=setup.limits.yara_seconds, cache_dir=setup.cache)
+        if setup.rules.yara
+        else None
+    )
+    return Detectors(keywords, yara)
+
+
+class _Openings:
+    """Evidence and file systems that this worker has opened, each once."""
+
+    def __init__(self, setup: WorkerSetup, stack: contextlib.ExitStack) -> None:
+        self._setup = setup
+        self._stack = stack
+        self._evidence: dict[int, Evidence] = {}
+        self._file_systems: dict[int, FileSystem] = {}
+        self._told: set[Problem] = set()
+
+    def file_system(self, volume: int) -> tuple[str, str, FileSystem]:
+        """Names of source and volume, and the file system.
+
+        Raises:
+            EvidenceError: It does not open.
+        """
+        number, volume_name = self._setup.volumes[volume]
+        source = self._setup.sources[number]
+        found = self._file_systems.get(volume)
+        if found is None:
+            evidence = self._evidence.get(number)
+            if evidence is None:
+                evidence = open_evidence(source.paths, name=source.name, as_raw=source.as_raw)
+                self._evidence[number] = self._stack.enter_context(evidence)
+            found = self._file_systems[volume] = evidence.file_system(volume_name)
+            self._stack.callback(found.close)
+        return source.name, volume_name, found
+
+    def new_problems(self) -> tuple[Problem, ...]:
+        """Problems met by containers while reading that were not told before."""
+        out = []
+        for evidence in self._evidence.values():
+            for problem in evidence.read_problems():
+                if problem not in self._told:
+                    self._told.add(problem)
+                    out.append(problem)
+        return tuple(out)
+
+
+def _examine(examiner: Examiner, openings: _Openings, item: WorkItem) -> EntryResult:
+    """One entry: the isolation point for entries."""
+    address = f"entry {item.entry_id}"
+    try:
+        evidence, volume, file_system = openings.file_system(item.volume)
+        entry = item.entry(evidence, volume)
+        address = str(entry.address)
+        return examiner.examine(item.entry_id, entry, file_system, item.level)
+    except EvidenceError as error:
+        problem = Problem(
+            address, f"evidence/{error.code}", Reason.UNREADABLE, str(error), error.hint or "", max(item.size, 0)
+        )
+    except MemoryError:
+        problem = Problem(
+            address, "pipeline/examine", Reason.LIMIT, "memory exhausted", "give workers more memory", item.size
+        )
+    except Exception as error:  # a bug of ours costs one entry, and is told
+        problem = Problem(
+            address,
+            "pipeline/examine",
+            Reason.CRASHED,
+            f"internal error: {type(error).__name__}: {error}",
+            "please report this",
+            item.size,
+        )
+    return EntryResult(item.entry_id, "", None, None, None, (problem,), examined=False)
