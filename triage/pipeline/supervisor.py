@@ -73,6 +73,7 @@ class Supervisor:
         deliver: Takes results as they come, in batches.
         died: Told of every death of a worker.
         tick: Called about five times a second.
+        target: Body of a worker process.
     """
 
     def __init__(
@@ -84,12 +85,14 @@ class Supervisor:
         deliver: Callable[[Results], None],
         died: Callable[[Death], None],
         tick: Callable[[], None],
+        target: Callable[[WorkerSetup, Connection, Any], None] = worker_process,
     ) -> None:
         self._setup = setup
         self._load = load
         self._deliver = deliver
         self._died = died
         self._tick = tick
+        self._target = target
         self._context = multiprocessing.get_context("spawn")
         self._idle_deaths = 0
         self._alone: list[PendingEntry] = []
@@ -124,7 +127,7 @@ class Supervisor:
         ours, theirs = self._context.Pipe()
         marker = self._context.RawArray("q", [0, 0])
         process = self._context.Process(
-            target=worker_process, args=(self._setup, theirs, marker), name=f"triage-worker-{slot}", daemon=True
+            target=self._target, args=(self._setup, theirs, marker), name=f"triage-worker-{slot}", daemon=True
         )
         process.start()
         theirs.close()

@@ -7,7 +7,7 @@ last week's conversation is read before a font of 2009, and ranking damps hits i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from fnmatch import translate
 
 from triage.model.entry import Entry, EntryState
@@ -36,13 +36,15 @@ _DOCUMENTS = frozenset(
     b" vcf ics md one json jsonl xml log note numbers pages wps tex epub ps".split()
 )
 _DATABASES = frozenset(b"db sqlite sqlite3 sqlitedb db-wal sqlite-wal db-journal storedata ldb realm edb dat".split())
-_PICTURES = frozenset(b"jpg jpeg png heic heif gif bmp webp tif tiff".split())
 _ARCHIVES = frozenset(b"zip 7z rar tar gz tgz bz2 xz zst ab kdbx hc tc axx".split())
 _SOFTWARE = frozenset(
     b"exe dll sys so ko o a lib pyc class jar dex odex vdex oat apk msi cab ttf otf woff woff2 fon mo po pak cat inf mum"
     b" manifest nls mui ocx drv pdb h hpp c cc cpp py rb pl pm js ts css map go rs java gem whl deb rpm svg ico cur ani"
     b" dic aff icns strings nib theme desktop service rules".split()
 )
+SYSTEM_PLACES = frozenset({"system", "software", "file system"})
+"""Places that nobody writes in."""
+
 _DAY = 86_400 * 1_000_000_000
 
 
@@ -57,21 +59,26 @@ class Valuer:
 
     def __init__(self, artefacts: Sequence[Artefact], newest: int = 0) -> None:
         self._newest = newest
-        self._groups = [_Group(artefact.id, artefact.value, artefact.globs) for artefact in artefacts]
-        self._folders: dict[bytes, tuple[float, str]] = {}
-        self._by_extension = _extension_groups(artefacts)
+        self._groups = [group for artefact in artefacts if (group := _Group(artefact)).pattern is not None]
+        self._groups.sort(key=lambda group: -group.value)
+        anchors = sorted({anchor for group in self._groups for anchor in group.anchors if b"/" not in anchor})
+        self._anchored = re.compile(b"|".join(map(re.escape, anchors))) if anchors else None
+        self._folders: dict[bytes, tuple[float, str, tuple[_Group, ...]]] = {}
 
     def value(self, entry: Entry) -> tuple[float, str]:
         """Value 0..1 and the name of the place."""
         path = entry.address.path.lower()
         folder, _, name = path.rpartition(b"/")
-        base, place = self._folder(folder + b"/")
+        base, place, groups = self._folders.get(folder) or self._folder(folder)
         extension = name.rpartition(b".")[2] if b"." in name else b""
-        system = place in ("system", "software", "file system")
+        system = place in SYSTEM_PLACES
         if not system:
-            group = self._artefact(path, folder)
-            if group is not None:
-                base, place = max(base, 0.35 + 0.6 * group.value), group.id
+            if self._anchored is not None and self._anchored.search(name):
+                groups = tuple(self._groups)
+            for group in groups:
+                if group.pattern is not None and group.pattern.match(path):
+                    base, place = max(base, 0.35 + 0.6 * group.value), group.id
+                    break
         base += _by_kind(extension, system)
         if entry.state is not EntryState.ALLOCATED:
             base += 0.05
@@ -82,47 +89,28 @@ class Valuer:
             base += 0.1 if age < 90 * _DAY else 0.05 if age < 365 * _DAY else 0.0
         return round(min(1.0, max(0.0, base)), 3), place
 
-    def _folder(self, folder: bytes) -> tuple[float, str]:
-        found = self._folders.get(folder)
-        if found is None:
-            found = self._folders[folder] = _place(folder)
-        return found
-
-    def _artefact(self, path: bytes, folder: bytes) -> _Group | None:
-        best: _Group | None = None
-        for group in self._groups:
-            if (best is None or group.value > best.value) and group.matches(path, folder):
-                best = group
-        return best
+    def _folder(self, folder: bytes) -> tuple[float, str, tuple[_Group, ...]]:
+        """What is the same for every entry of a folder: base value, place, groups that may lie there."""
+        inside = folder + b"/"
+        base, place = _place(inside)
+        named = self._anchored is not None and self._anchored.search(inside) is not None
+        groups = tuple(
+            group for group in self._groups if named or any(anchor in inside for anchor in group.anchors if b"/" in anchor)
+        )
+        self._folders[folder] = (base, place, groups)
+        return self._folders[folder]
 
 
 class _Group:
-    """Compiled globs of one artefact group; the folder part is answered once a folder."""
+    """Compiled globs of one artefact group, with a fixed piece of each that any match must hold."""
 
-    def __init__(self, name: str, value: float, globs: Iterable[str]) -> None:
-        self.id = name
-        self.value = value
-        # Extension-only globs (``*.pdf``) say nothing about a place; the extension table covers them.
-        patterns = [_glob_pattern(glob) for glob in globs if not re.fullmatch(r"\*\.\w+", glob)]
-        self._pattern = re.compile("|".join(patterns).encode()) if patterns else None
-        anchors = {_anchor(glob) for glob in globs if not re.fullmatch(r"\*\.\w+", glob)}
-        self._anchors = tuple(anchor for anchor in anchors if anchor)
-        self._always = b"" in anchors
-        self._folders: dict[bytes, bool] = {}
-
-    def matches(self, path: bytes, folder: bytes) -> bool:
-        """The path fits a glob."""
-        if self._pattern is None:
-            return False
-        if not self._always:
-            possible = self._folders.get(folder)
-            if possible is None:
-                possible = self._folders[folder] = any(
-                    anchor in folder for anchor in self._anchors if anchor.endswith(b"/")
-                )
-            if not possible and not any(anchor in path for anchor in self._anchors if not anchor.endswith(b"/")):
-                return False
-        return self._pattern.match(path) is not None
+    def __init__(self, artefact: Artefact) -> None:
+        self.id = artefact.id
+        self.value = artefact.value
+        # Globs of an extension alone (``*.pdf``) say nothing about a place; the kinds of names below cover them.
+        globs = [glob for glob in artefact.globs if not re.fullmatch(r"\*\.\w+", glob)]
+        self.pattern = re.compile("|".join(map(_glob_pattern, globs)).encode()) if globs else None
+        self.anchors = tuple({_anchor(glob) for glob in globs})
 
 
 def _glob_pattern(glob: str) -> str:
@@ -133,26 +121,10 @@ def _glob_pattern(glob: str) -> str:
 
 
 def _anchor(glob: str) -> bytes:
-    """Longest fixed piece of a glob; ends in a slash when it lies in the folder part."""
-    parts = re.split(r"[*?\[\]]+", glob.lower())
-    best = max(parts, key=len)
-    if len(best) < 4:
-        return b""
-    if "/" in best.strip("/"):
-        folder, _, name = best.rpartition("/")
-        best = folder + "/" if len(folder) >= 4 else best
-    return best.lstrip("/").encode()
-
-
-def _extension_groups(artefacts: Sequence[Artefact]) -> dict[bytes, tuple[float, str]]:
-    out: dict[bytes, tuple[float, str]] = {}
-    for artefact in artefacts:
-        for glob in artefact.globs:
-            if re.fullmatch(r"\*\.\w+", glob):
-                key = glob[2:].lower().encode()
-                if key not in out or artefact.value > out[key][0]:
-                    out[key] = (artefact.value, artefact.id)
-    return out
+    """A fixed piece of a glob: the folder part of its longest piece, with the slash, or a piece of the name."""
+    best = max(re.split(r"[*?\[\]]+", glob.lower()), key=len).lstrip("/")
+    folder, slash, _ = best.rpartition("/")
+    return (folder + slash if slash else best).encode()
 
 
 def _place(folder: bytes) -> tuple[float, str]:
@@ -174,7 +146,5 @@ def _by_kind(extension: bytes, system: bool) -> float:
     if system:
         return 0.0
     if extension in _DOCUMENTS or extension in _DATABASES:
-        return 0.15
-    if extension in _PICTURES or extension in _ARCHIVES:
-        return 0.05
-    return 0.0
+        return 0.25
+    return 0.1 if extension in _ARCHIVES else 0.0
