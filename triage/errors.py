@@ -79,9 +79,22 @@ class EncryptedVolumeError(EvidenceError):
 
 
 class ReadFailedError(EvidenceError):
-    """Bytes at an offset cannot be read."""
+    """Bytes at an offset cannot be read.
+
+    Args:
+        message: What went wrong and where.
+        hint: What to try, or None.
+        address: Text form of the evidence address concerned, or None.
+        partial: What could be read from the offset asked for up to the failure.
+    """
 
     code = "read-failed"
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, address: str | None = None, partial: bytes = b""
+    ) -> None:
+        super().__init__(message, hint=hint, address=address)
+        self.partial = partial
 
 
 class RuleError(TriageError):

@@ -1,0 +1,14 @@
+"""Getting at every byte of the evidence, read-only: containers, volumes, file systems.
+
+Order of the layers: a container (``containers/``) gives the decoded media; a partition table, or none (``volumes/``),
+gives volumes; each volume may hold a file system (``filesystems/``), which gives entries and their streams.
+"""
+
+from __future__ import annotations
+
+from triage.evidence.interface import Container, FileSystem
+from triage.evidence.opener import Evidence, open_evidence
+from triage.evidence.sources import group_sources
+from triage.evidence.verify import VerifyResult
+
+__all__ = ["Container", "Evidence", "FileSystem", "VerifyResult", "group_sources", "open_evidence"]

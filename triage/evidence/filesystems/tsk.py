@@ -1,0 +1,211 @@
+"""File systems that The Sleuth Kit reads: NTFS, FAT12/16/32, exFAT, ext2/3/4, HFS+, ISO 9660, UFS, YAFFS2.
+
+The library runs hostile data through much C code: use it in a process that may die. See ``tsk_walk`` for the order of
+entries and the limits of listing, ``tsk_entries`` for how names and metadata records are judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from triage.errors import CorruptStructureError, EncryptedVolumeError, ReadFailedError, UnsupportedFormatError
+from triage.evidence.filesystems import tsk_library as tsk
+from triage.evidence.filesystems.tsk_attributes import EFS, AttributeReader, find_attribute
+from triage.evidence.filesystems.tsk_entries import EntryMaker
+from triage.evidence.filesystems.tsk_library import detect as detect_file_system
+from triage.evidence.filesystems.tsk_metadata import FSCRYPT, MetadataReader
+from triage.evidence.filesystems.tsk_runs import NO_RUNS, RunMap, map_runs, read_runs
+from triage.evidence.filesystems.tsk_stream import TskStream, ZeroStream
+from triage.evidence.filesystems.tsk_walk import Walker
+from triage.evidence.tsk_image import TskImage
+from triage.model.byte_run import ByteRun
+from triage.model.entry import Entry
+from triage.model.problem import Problem
+from triage.model.stream import MemoryStream, Stream
+from triage.model.volume import Volume
+
+__all__ = ["TskFileSystem", "detect_file_system", "open_file_system"]
+
+DIRECT_SIZE = 1 << 20
+"""Bytes from which on a content is read by its runs."""
+_PROBE = 512
+
+
+def open_file_system(media: Stream, volume: Volume, evidence_name: str) -> TskFileSystem:
+    """The file system of a volume.
+
+    Args:
+        media: Decoded media; stays the caller's to close.
+        volume: Where it lies.
+        evidence_name: For the addresses of entries.
+
+    Raises:
+        UnsupportedFormatError: The library knows none there.
+        CorruptStructureError: One was seen there, but it does not open.
+        ReadFailedError: The media cannot be read.
+    """
+    image = tsk.volume_image(media, volume.image_offset, volume.length)
+    try:
+        library, name = tsk.open_library(image, volume.file_system)
+        return TskFileSystem(library, name, image, media, volume, evidence_name)
+    except tsk.LIBRARY_ERRORS as error:
+        if image.failed is not None:
+            raise ReadFailedError(f"{volume.name} cannot be read: {image.failed.message}") from image.failed
+        if volume.file_system:
+            message = f"{volume.file_system} of {volume.name} does not open: {tsk.said(error)}"
+            raise CorruptStructureError(message, hint="read it with another tool") from error
+        raise UnsupportedFormatError(f"no known file system in {volume.name}: {tsk.said(error)}") from error
+
+
+class TskFileSystem:
+    """One file system; see :class:`~triage.evidence.interface.FileSystem`.
+
+    Attributes:
+        name: ``ntfs``, ``fat16`` ...
+        block_size: Bytes of the unit in which the library counts (FAT: a sector).
+    """
+
+    def __init__(
+        self, library: Any, name: str, image: TskImage, media: Stream, volume: Volume, evidence_name: str
+    ) -> None:
+        self.name = name
+        self.block_size = int(library.info.block_size)
+        self._library = library
+        self._image = image
+        self._media = media
+        self._volume = volume
+        self._evidence = evidence_name
+        self._is_mapped = _is_mapped(library, name, media, volume)
+        self._metadata = MetadataReader(library, name, media, volume)
+        attributes = AttributeReader(name, volume, self.block_size, is_mapped=self._is_mapped)
+        self._maker = EntryMaker(library, name, volume, evidence_name, attributes, self._metadata)
+        self._last: tuple[int, Any] = (-1, None)
+
+    def walk(
+        self, *, skip: frozenset[int] = frozenset(), entering: Callable[[int, bytes], None] | None = None
+    ) -> Iterator[Entry | Problem]:
+        """All entries; see ``tsk_walk``.
+
+        Args:
+            skip: Metadata addresses not to descend into; each gives a Problem ``loop``.
+            entering: Called with metadata address and path before the library is asked for a directory; when a
+                record is looked at by its number, with that and ``/$unlisted``.
+        """
+        walker = Walker(
+            self._library, self._image, self._maker, self.name, self._evidence, self._volume.name, skip, entering
+        )
+        return walker.run()
+
+    def open_entry(self, entry: Entry) -> Stream:
+        """The content of an entry.
+
+        Raises:
+            EncryptedVolumeError: It is encrypted by EFS or fscrypt.
+            ReadFailedError: The metadata record cannot be read.
+        """
+        if entry.size <= 0:
+            return MemoryStream(b"")
+        file = self._file(entry)
+        if self._metadata.is_fscrypt(entry.meta_address):
+            raise EncryptedVolumeError(FSCRYPT, hint="ask for the key", address=str(entry.address))
+        if not entry.attribute_type and file.info.meta.link:
+            return MemoryStream(bytes(file.info.meta.link))
+        if self.name == "ntfs":
+            attribute = find_attribute(file, entry)
+            flags = int(attribute.info.flags) if attribute is not None else 0
+            if flags & tsk.ENCRYPTED:
+                raise EncryptedVolumeError(EFS, hint="export the user's EFS key", address=str(entry.address))
+            if flags & tsk.NON_RESIDENT and self._is_never_written(attribute, entry):
+                return ZeroStream(entry.size)
+        return TskStream(file, self._image, entry)
+
+    def read_whole(self, entry: Entry, limit: int) -> bytes:
+        """The content of an entry, at most ``limit`` bytes of it.
+
+        Raises:
+            EncryptedVolumeError: It is encrypted by EFS or fscrypt.
+            ReadFailedError: It cannot be read; ``partial`` has what could be.
+        """
+        stream = self.open_entry(entry)
+        length = min(entry.size, limit)
+        if length >= DIRECT_SIZE and self._is_mapped:
+            data = self._read_direct(entry, stream, length)
+            if data is not None:
+                return data
+        return stream.read_at(0, length)
+
+    def byte_runs(self, entry: Entry) -> tuple[ByteRun, ...]:
+        """Where the content lies, by ``file_offset``; empty for resident, compressed or encrypted content.
+
+        Holes, and on NTFS what was never written, have offset -1.
+
+        Raises:
+            ReadFailedError: The metadata record cannot be read.
+        """
+        if entry.size <= 0 or not self._is_mapped:
+            return ()
+        return self._runs(entry).runs
+
+    def close(self) -> None:
+        """Let go of the library's objects; a second call does nothing."""
+        self._last = (-1, None)
+
+    def _file(self, entry: Entry) -> Any:
+        """The library's file of an entry; the last one is kept."""
+        if self._last[0] == entry.meta_address:
+            return self._last[1]
+        try:
+            file = self._library.open_meta(entry.meta_address)
+        except tsk.LIBRARY_ERRORS as error:
+            raise ReadFailedError(
+                f"metadata record {entry.meta_address} cannot be read: {tsk.said(error)}", address=str(entry.address)
+            ) from error
+        self._last = (entry.meta_address, file)
+        return file
+
+    def _is_never_written(self, attribute: Any, entry: Entry) -> bool:
+        """True where a non-resident attribute has no run and nothing of it was initialised."""
+        try:
+            if next(iter(attribute), None) is not None:
+                return False
+        except tsk.LIBRARY_ERRORS:
+            return False
+        return self._metadata.initialised_size(entry.meta_address, entry.address.stream) == 0
+
+    def _runs(self, entry: Entry) -> RunMap:
+        attribute = find_attribute(self._file(entry), entry)
+        if attribute is None:
+            return NO_RUNS
+        initialised = None
+        if self.name == "ntfs":
+            initialised = self._metadata.initialised_size(entry.meta_address, entry.address.stream)
+            if initialised is None:
+                return NO_RUNS
+        return map_runs(attribute, entry.size, self.block_size, self._volume.image_offset, initialised)
+
+    def _read_direct(self, entry: Entry, stream: Stream, length: int) -> bytes | None:
+        """The content by its runs; None where that is not safe."""
+        found = self._runs(entry)
+        if not found.is_whole:
+            return None
+        end = self._volume.image_offset + self._volume.length
+        try:
+            data = read_runs(self._media, found.runs, length, end)
+        except ReadFailedError:
+            return None
+        # The library's own reading of both ends must agree, else we misunderstand its runs.
+        if data is None or stream.read_at(0, _PROBE) != data[:_PROBE]:
+            return None
+        return data if stream.read_at(length - _PROBE, _PROBE) == data[-_PROBE:] else None
+
+
+def _is_mapped(library: Any, name: str, media: Stream, volume: Volume) -> bool:
+    """True where block addresses of the library, times block size, are places in the volume.
+
+    Not so in HFS+ inside an HFS wrapper, nor where blocks have bytes before or after them (YAFFS2, raw CD sectors).
+    """
+    info = library.info
+    if int(info.block_pre_size) or int(info.block_post_size) or name == "yaffs2":
+        return False
+    return name != "hfs+" or media.read_at(volume.image_offset + 1024, 2) != b"BD"

@@ -1,0 +1,94 @@
+"""What the layers of the room promise each other: containers below, file systems above."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from triage.model.byte_run import ByteRun
+from triage.model.entry import Entry
+from triage.model.problem import Problem
+from triage.model.stream import Stream
+
+
+@runtime_checkable
+class Container(Protocol):
+    """A file set whose decoded media can be read.
+
+    Attributes:
+        name: ``raw``, ``split``, ``ewf`` ...
+        media: Decoded media.
+        sector_size: Bytes in a sector of the media as the container states it, 512 where it states nothing.
+        paths: The files used, in order.
+        stored_hashes: Digests that the container states, lower-case hex by algorithm.
+        details: What the container says of itself, printable text by name.
+        problems: Seen at opening.
+    """
+
+    name: str
+    media: Stream
+    sector_size: int
+    paths: tuple[Path, ...]
+    stored_hashes: dict[str, str]
+    details: dict[str, str]
+    problems: tuple[Problem, ...]
+
+    def read_problems(self) -> tuple[Problem, ...]:
+        """Problems that reading brought up since the last call, in the order seen."""
+        ...
+
+    def changed(self) -> tuple[Path, ...]:
+        """Files whose size or modification time is no longer what it was at opening."""
+        ...
+
+    def close(self) -> None:
+        """Release the files; a second call does nothing."""
+        ...
+
+
+class FileSystem(Protocol):
+    """One file system of a volume.
+
+    Attributes:
+        name: ``ntfs``, ``fat16``, ``ext4``, ``hfs+``, ``iso9660`` ...
+        block_size: Bytes in a data unit, 0 where unknown.
+    """
+
+    name: str
+    block_size: int
+
+    def walk(
+        self, *, skip: frozenset[int] = frozenset(), entering: Callable[[int, bytes], None] | None = None
+    ) -> Iterator[Entry | Problem]:
+        """All entries: allocated names depth-first in stored order, then orphans; one for each data attribute.
+
+        Args:
+            skip: Metadata addresses of directories not to descend into; each gives a Problem ``loop``.
+            entering: Called with metadata address and path before a directory is opened.
+        """
+        ...
+
+    def open_entry(self, entry: Entry) -> Stream:
+        """The content of an entry.
+
+        Raises:
+            EvidenceError: The content cannot be opened.
+        """
+        ...
+
+    def read_whole(self, entry: Entry, limit: int) -> bytes:
+        """The content of an entry, at most ``limit`` bytes.
+
+        Raises:
+            EvidenceError: The content cannot be read.
+        """
+        ...
+
+    def byte_runs(self, entry: Entry) -> tuple[ByteRun, ...]:
+        """Where the content lies, by ``file_offset``."""
+        ...
+
+    def close(self) -> None:
+        """Release the file system; a second call does nothing."""
+        ...

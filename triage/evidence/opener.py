@@ -1,0 +1,209 @@
+"""Opens evidence: stacks container, volumes and file systems, and fails closed.
+
+The bytes decide, not the name. A container is taken by its signature; formats that are known and not read are refused
+by name; what is left counts as a raw image only if a volume system, a file system or something else known is found in
+it. Everything else is refused, because an image that is read wrongly looks like one without evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from triage.errors import CorruptStructureError, EncryptedVolumeError, UnsupportedFormatError
+from triage.evidence.containers import CONTAINERS, ContainerUnit
+from triage.evidence.containers.foreign import find_foreign
+from triage.evidence.containers.segment_file import check_regular, read_head, shown_name, shown_path
+from triage.evidence.filesystems import open_file_system
+from triage.evidence.interface import Container, FileSystem
+from triage.evidence.sources import segment_names
+from triage.evidence.verify import VerifyResult, digest_media
+from triage.evidence.volumes import Layout, find_volumes
+from triage.model.address import Address
+from triage.model.problem import Problem, Reason
+from triage.model.volume import Allocation, EvidenceSource
+
+STAGE = "evidence/opener"
+HEAD = 4096
+_UNPROVEN = frozenset({"raw", "split"})
+"""Containers that have no signature: something known must be inside."""
+
+
+class Evidence:
+    """Evidence that is open for reading; a context manager.
+
+    Args:
+        source: The file set.
+        container: Closed together with the evidence.
+        layout: The volumes in it.
+        problems: Seen at opening, those of container and volumes not among them.
+
+    Attributes:
+        source: The file set handed in.
+        media: Decoded media.
+        volumes: Allocated ones by number, then ``p0`` by offset.
+        problems: Seen at opening.
+    """
+
+    def __init__(
+        self, source: EvidenceSource, container: Container, layout: Layout, problems: Sequence[Problem] = ()
+    ) -> None:
+        self.source = source
+        self.media = container.media
+        self.volumes = layout.volumes
+        self.problems = (*container.problems, *problems, *layout.problems)
+        self._container = container
+        self._open: list[FileSystem] = []
+
+    def file_system(self, volume: str) -> FileSystem:
+        """The file system of a volume, opened anew.
+
+        Args:
+            volume: ``p1``, ``p2`` ...
+
+        Raises:
+            EncryptedVolumeError: The volume needs a key.
+            UnsupportedFormatError: There is no such volume, or no file system in it that is read.
+            CorruptStructureError: The file system does not hold.
+        """
+        for candidate in self.volumes:
+            if candidate.name == volume and candidate.allocation is Allocation.ALLOCATED:
+                break
+        else:
+            raise UnsupportedFormatError(f"no such volume: {volume}", address=self.source.name)
+        address = str(Address(self.source.name, volume, b"/"))
+        if not candidate.file_system:
+            if candidate.encryption:
+                raise EncryptedVolumeError(f"encrypted volume: {candidate.encryption}", address=address)
+            words = candidate.unsupported or "no file system"
+            raise UnsupportedFormatError(f"volume not read: {words}", address=address)
+        opened = open_file_system(self.media, candidate, self.source.name)
+        self._open.append(opened)
+        return opened
+
+    def read_problems(self) -> tuple[Problem, ...]:
+        """Problems that reading brought up since the last call, such as damaged chunks; each once."""
+        return self._container.read_problems()
+
+    def check_unchanged(self) -> tuple[Problem, ...]:
+        """One Problem for each file of the source that changed, shrank or disappeared since it was opened."""
+        return tuple(
+            Problem(
+                self.source.name,
+                STAGE,
+                Reason.MISMATCH,
+                f"the file changed while it was examined: {shown_name(path)}",
+                "work on a copy that nobody writes to",
+            )
+            for path in self._container.changed()
+        )
+
+    def verify(self, progress: Callable[[int, int], None] | None = None) -> VerifyResult:
+        """Digests of the whole media against those that the container states.
+
+        Args:
+            progress: Called with bytes read so far and in all.
+
+        Raises:
+            ReadFailedError: The media cannot be read to the end.
+        """
+        size, digests = digest_media(self.media, progress)
+        problems = (*self._container.problems, *self.read_problems(), *self.check_unchanged())
+        return VerifyResult(size, digests, dict(self.source.stored_hashes), problems)
+
+    def close(self) -> None:
+        """Close file systems and files; a second call does nothing."""
+        while self._open:
+            self._open.pop().close()
+        self._container.close()
+
+    def __enter__(self) -> Evidence:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_evidence(paths: Sequence[Path], *, name: str = "", as_raw: bool = False) -> Evidence:
+    """Open the files of one evidence source.
+
+    Args:
+        paths: Every segment, in order; see :func:`~triage.evidence.sources.group_sources`.
+        name: Name in addresses, the name of the first file where empty.
+        as_raw: Where nothing else claims the bytes, take them as they are; a container that is read stays one.
+
+    Raises:
+        SourceNotFoundError: A file does not exist, cannot be read or is no regular file.
+        UnsupportedFormatError: No layer claims the bytes.
+        CorruptStructureError: A container's structure does not hold.
+        ReadFailedError: Bytes cannot be read.
+    """
+    files = tuple(Path(path) for path in paths)
+    if not files:
+        raise UnsupportedFormatError("no evidence file named")
+    for path in files:
+        check_regular(path)
+    name = name or files[0].name
+    head = read_head(files[0], HEAD)
+    claims = [unit for unit in CONTAINERS if unit.detect(head, files)]
+    try:
+        return _open_as(claims[0], name, files, as_raw)
+    except (UnsupportedFormatError, CorruptStructureError):
+        if not as_raw or claims[0].name in _UNPROVEN:
+            raise
+    return _open_as(next(unit for unit in claims if unit.name in _UNPROVEN), name, files, as_raw)
+
+
+def _open_as(unit: ContainerUnit, name: str, files: tuple[Path, ...], as_raw: bool) -> Evidence:
+    container = unit.open(files, name)
+    try:
+        return _stack(unit, container, name, files, as_raw)
+    except BaseException:
+        container.close()
+        raise
+
+
+def _stack(unit: ContainerUnit, container: Container, name: str, files: tuple[Path, ...], as_raw: bool) -> Evidence:
+    media = container.media
+    unproven = unit.name in _UNPROVEN
+    if unproven and not as_raw:
+        foreign = find_foreign(media)
+        if foreign is not None:
+            raise UnsupportedFormatError(f"{foreign.name}, not read: {shown_path(files[0])}", hint=foreign.hint)
+    layout = find_volumes(media, name, container.sector_size)
+    if unproven and not as_raw and not layout.is_recognised:
+        raise _unrecognised(files, media.size, layout, container)
+    source = EvidenceSource(name, files, container.name, media.size, container.stored_hashes, container.details)
+    return Evidence(source, container, layout, _name_problems(unit, name, files))
+
+
+def _unrecognised(files: tuple[Path, ...], size: int, layout: Layout, container: Container) -> UnsupportedFormatError:
+    """Why a file is not taken for a raw image."""
+    words = next((volume.unsupported for volume in layout.volumes if volume.unsupported), "no recognised file system")
+    reasons = [f"no image format, no volume system; {words}"]
+    hint = "if it is a raw image all the same, `--as-raw` examines its bytes as they are"
+    if size < 512:
+        reasons = [f"the file has only {size} bytes"]
+    if _is_named_ewf(files[0]):
+        reasons.append("the name is that of an E01, but it does not begin like one")
+        hint = "compare with another copy of the image; " + hint
+    reasons += [problem.message for problem in container.problems]
+    readings = segment_names(files[0])
+    if len(files) == 1 and any(reading.family.startswith("digits") and reading.number > 1 for reading in readings):
+        hint = "by its name it is a later segment of a set whose first one is missing; " + hint
+    return UnsupportedFormatError(f"not recognised: {shown_path(files[0])}: {'; '.join(reasons)}", hint=hint)
+
+
+def _is_named_ewf(path: Path) -> bool:
+    return any(reading.family in ("E", "S", "EX") and reading.number <= 99 for reading in segment_names(path))
+
+
+def _name_problems(unit: ContainerUnit, name: str, files: tuple[Path, ...]) -> list[Problem]:
+    """A name that promises another format than the bytes hold."""
+    if unit.name not in _UNPROVEN or not _is_named_ewf(files[0]):
+        return []
+    message = f"{shown_name(files[0])} has the name of an E01, but holds a raw image"
+    return [Problem(name, STAGE, Reason.MISMATCH, message, "ask where the file comes from", examined_anyway=True)]

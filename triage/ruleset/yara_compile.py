@@ -1,0 +1,192 @@
+"""The YARA compiler as a judge: what a source defines, or why it does not compile.
+
+Nothing of the engine leaves this module; scanning compiles the same text again. Results can be kept in a cache folder,
+by digest of text and engine version, since a collection of thousands of rules takes seconds to compile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from triage.ruleset.yara_tokens import EXTERNALS, tokens
+
+SAMPLE_TIMEOUT = 20
+_FORMAT = 1
+_LINE = re.compile(r"^(?:line (\d+)|[^\n]*?\((\d+)\)): (.*)$", re.DOTALL)
+_QUOTED = re.compile(r'"([^"]+)"|(?<!\w)(\$\w+)')
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRule:
+    """One rule as the compiler sees it. ``meta`` holds texts only; of a key that comes twice, the last."""
+
+    name: str
+    private: bool
+    is_global: bool
+    tags: tuple[str, ...]
+    meta: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class CompilerNote:
+    """An error or warning: line of the source (1-based, 0 unknown), column (0 unknown) and text."""
+
+    line: int
+    column: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the compiler says.
+
+    Attributes:
+        rules: In the order of the source; empty where it does not compile.
+        error: Why it does not compile, None where it does.
+        warnings: In the order of the compiler.
+    """
+
+    rules: tuple[CompiledRule, ...] = ()
+    error: CompilerNote | None = None
+    warnings: tuple[CompilerNote, ...] = ()
+
+
+def judge(text: str, cache_dir: Path | None = None) -> Verdict:
+    """Compile a source, or read what was said of the same source before.
+
+    Args:
+        text: The source, without includes.
+        cache_dir: Folder for results, made when needed; a folder that cannot be used costs only time.
+    """
+    if cache_dir is None:
+        return _compile(text)
+    import yara
+
+    key = hashlib.sha256(f"{_FORMAT}\0{yara.__version__}\0{text}".encode("utf-8", "surrogatepass")).hexdigest()
+    place = cache_dir / f"yara-{key}.json"
+    kept = _read_kept(place)
+    if kept is not None:
+        return kept
+    verdict = _compile(text)
+    if verdict.error is None:
+        _keep(place, verdict)
+    return verdict
+
+
+def matching_rules(text: str, data: bytes, externals: Mapping[str, str]) -> frozenset[str] | None:
+    """Names of the rules of a source that match ``data``, for samples; None where it takes too long.
+
+    Args:
+        text: A source that compiles.
+        data: Content.
+        externals: Values of external variables, those not named are empty.
+    """
+    import yara
+
+    rules = yara.compile(source=text, includes=False, externals=dict.fromkeys(EXTERNALS, ""))
+    try:
+        matches = rules.match(
+            data=data, externals=dict.fromkeys(EXTERNALS, "") | dict(externals), timeout=SAMPLE_TIMEOUT
+        )
+    except yara.TimeoutError:
+        return None
+    return frozenset(match.rule for match in matches)
+
+
+def _compile(text: str) -> Verdict:
+    import yara
+
+    nul = text.find("\0")
+    if nul >= 0:
+        line = text.count("\n", 0, nul) + 1
+        return Verdict(error=CompilerNote(line, nul - text.rfind("\n", 0, nul), "NUL character in the source"))
+    try:
+        compiled = yara.compile(
+            source=text, includes=False, error_on_warning=False, externals=dict.fromkeys(EXTERNALS, "")
+        )
+    except (yara.Error, UnicodeEncodeError, ValueError) as error:
+        return Verdict(error=_note(str(error), text))
+    rules = tuple(
+        CompiledRule(
+            name=rule.identifier,
+            private=bool(rule.is_private),
+            is_global=bool(rule.is_global),
+            tags=tuple(rule.tags),
+            meta={str(key): _as_text(value) for key, value in rule.meta.items()},
+        )
+        for rule in compiled
+    )
+    return Verdict(rules, None, tuple(_note(warning, text) for warning in compiled.warnings))
+
+
+def _as_text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _note(message: str, source: str) -> CompilerNote:
+    match = _LINE.match(message)
+    if match is None:
+        return CompilerNote(0, 0, message)
+    line = int(match[1] or match[2])
+    if line < 1:  # the compiler forgets the line at the end of the source
+        line = source.rstrip().count("\n") + 1
+    return CompilerNote(line, _column(source, line, match[3]), match[3])
+
+
+def _column(source: str, line: int, message: str) -> int:
+    """Column of what the message names, in its line; else of the first character there."""
+    lines = source.split("\n", line)
+    content = lines[line - 1] if line <= len(lines) else ""
+    named = [first or second for first, second in _QUOTED.findall(message)]
+    for token in tokens(content):
+        if token.text in named or token.text.strip('"') in named:
+            return token.start + 1
+    for name in named:
+        if name in content:
+            return content.index(name) + 1
+    return len(content) - len(content.lstrip()) + 1
+
+
+def _read_kept(place: Path) -> Verdict | None:
+    """A kept result, or None where there is none that holds what it should."""
+    try:
+        kept: dict[str, Any] = json.loads(place.read_bytes())
+        rules = tuple(
+            CompiledRule(
+                str(rule["name"]),
+                rule["private"] is True,
+                rule["global"] is True,
+                tuple(map(str, rule["tags"])),
+                {str(key): str(value) for key, value in rule["meta"].items()},
+            )
+            for rule in kept["rules"]
+        )
+        notes = tuple(CompilerNote(int(line), int(column), str(text)) for line, column, text in kept["warnings"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    return Verdict(rules, None, notes)
+
+
+def _keep(place: Path, verdict: Verdict) -> None:
+    kept = {
+        "rules": [
+            {"name": r.name, "private": r.private, "global": r.is_global, "tags": r.tags, "meta": r.meta}
+            for r in verdict.rules
+        ],
+        "warnings": [(note.line, note.column, note.text) for note in verdict.warnings],
+    }
+    with contextlib.suppress(OSError):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=place.parent, prefix="yara-")
+        with os.fdopen(handle, "w", encoding="utf-8") as out:
+            json.dump(kept, out)
+        os.replace(temporary, place)
