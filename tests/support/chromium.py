@@ -100,10 +100,11 @@ class Browser:
 
     def open(self, path: Path, fragment: str = "") -> None:
         """Load a file and wait until its scripts have run."""
-        self._loaded = False
-        self.call("Page.navigate", url=path.resolve().as_uri() + fragment)
-        while not self._loaded:
-            self._next()
+        for address in ("about:blank", path.resolve().as_uri() + fragment):  # another fragment alone loads nothing
+            self._loaded = False
+            self.call("Page.navigate", url=address)
+            while not self._loaded:
+                self._next()
 
     def evaluate(self, expression: str) -> Any:
         """The value of a JavaScript expression in the page."""
@@ -158,5 +159,5 @@ class Browser:
             self.messages.append(f"console: {values['args']}")
         elif method == "Log.entryAdded":
             self.messages.append(f"log: {values['entry']['text']}")
-        elif method == "Network.requestWillBeSent":
+        elif method == "Network.requestWillBeSent" and values["request"]["url"] != "about:blank":
             self.requests.append(values["request"]["url"])

@@ -21,7 +21,9 @@ def adler(data: bytes) -> bytes:
     return struct.pack("<I", zlib.adler32(data))
 
 
-def descriptor(kind: bytes, here: int, size: int, *, following: int | None = None, checksum: bytes | None = None) -> bytes:
+def descriptor(
+    kind: bytes, here: int, size: int, *, following: int | None = None, checksum: bytes | None = None
+) -> bytes:
     """76 bytes; ``here`` is where the descriptor stands, ``size`` counts it too."""
     raw = struct.pack("<16sQQ40x", kind, here + size if following is None else following, size)
     return raw + (adler(raw) if checksum is None else checksum)
@@ -111,9 +113,7 @@ class EwfWriter:
         out = bytearray(SIGNATURE + b"\x01" + struct.pack("<H", index + 1) + b"\x00\x00")
         sectors = -(-len(self.media) // self.sector_size) if self.sector_count is None else self.sector_count
         count = len(self.chunks) if self.chunk_count is None else self.chunk_count
-        facts = self.volume(
-            volume_data(count, self.sectors_per_chunk, self.sector_size, sectors, guid=self.guid)
-        )
+        facts = self.volume(volume_data(count, self.sectors_per_chunk, self.sector_size, sectors, guid=self.guid))
         if index == 0:
             text = header_text(**self.header)
             self._add(out, b"header2", zlib.compress(text.decode().encode("utf-16")))

@@ -80,7 +80,7 @@ ole|application/x-ole-storage|OLE2 compound file|OLE|ole|document|
 doc|application/msword|Word 97-2003 document|DOC|ole|document|doc dot wps
 xls|application/vnd.ms-excel|Excel 97-2003 workbook|XLS|ole|document|xls xlt xla
 ppt|application/vnd.ms-powerpoint|PowerPoint 97-2003 presentation|PPT|ole|document|ppt pps pot
-vsd|application/vnd.visio|Visio drawing|VSD|ole|document|vsd
+vsd|application/vnd.visio|Visio 97-2003 drawing|VSD|ole|document|vsd
 pub|application/vnd.ms-publisher|Publisher document|PUB|ole|document|pub
 msg|application/vnd.ms-outlook|Outlook message|MSG|ole|mail|msg oft
 msi|application/x-msi|Windows installer package|MSI|ole|program|msi msp mst
@@ -206,7 +206,7 @@ der|application/x-x509-der|DER structure|DER||system|der cer crt p7b p7s p7m pfx
 jks|application/x-java-keystore|Java key store|JKS||crypto|jks keystore
 torrent|application/x-bittorrent|BitTorrent file|TORRENT||system|torrent
 pcap|application/vnd.tcpdump.pcap|network capture|PCAP||system|pcap cap
-pcapng|application/x-pcapng|network capture|PCAP||system|pcapng
+pcapng|application/x-pcapng|network capture (pcapng)|PCAP||system|pcapng
 gettext|application/x-gettext-translation|translation catalogue|MO||system|mo gmo
 icc|application/vnd.iccprofile|colour profile|ICC||picture|icc icm
 ttf|font/ttf|TrueType font|TTF||font|ttf ttc

@@ -38,6 +38,7 @@ _ROOTS = {b"svg": "svg", b"html": "html", b"plist": "xmlplist", b"kml": "kml", b
 _JSON = re.compile(rb"\s*(?:\{\s*(?:\"|\}|$)|\[\s*(?:[\[{\"\]]|-?\d|true\b|false\b|null\b|$))")
 _QUOTED = re.compile(rb'"[^"]*"')
 _TABLE_LINES = 12
+_MIXED = re.compile(rb"[\x80-\xff](?=[A-Za-z0-9])")
 _SHEBANG = re.compile(rb"#! ?/")
 
 
@@ -60,6 +61,8 @@ def guess(head: bytes, size: int) -> Kind | None:
         size: Bytes of the content.
     """
     sample = head[:SAMPLE]
+    if not sample:
+        return None
     if b"\0" in sample:
         return _utf16_by_shape(sample, size)
     if sample.translate(None, _TEXT8) and not _is_log_like(sample):
@@ -163,9 +166,13 @@ def _is_utf8(sample: bytes) -> bool:
 def _looks_legacy(sample: bytes) -> bool:
     """Whether bytes without control characters are likely text of a legacy code page."""
     plain = len(sample) - len(sample.translate(None, _ASCII))
-    if len(sample) < 8:
+    length = len(sample)
+    if length < 8:
         return False
-    return plain * 10 >= len(sample) * 3 or (len(sample) >= 64 and plain * 20 >= len(sample))
+    if plain * 10 >= length * 3 or (length >= 64 and plain * 20 >= length):
+        return True
+    # Words of another script: next to their letters stand such letters, blanks and marks, seldom ASCII letters.
+    return length >= 16 and plain * 10 >= length and len(_MIXED.findall(sample)) * 10 <= length
 
 
 def _is_log_like(sample: bytes) -> bool:

@@ -48,6 +48,11 @@ def _script(character: str) -> int:
     return 0 if start in _WESTERN else start
 
 
+def is_western(letter: str) -> bool:
+    """Whether a letter is Latin, Greek, Cyrillic or of a script like them, which words may mix."""
+    return _script(letter) == 0
+
+
 def touches(character: str, neighbour: str) -> bool:
     """Whether two neighbouring characters belong to one word, so that no word begins or ends between them.
 
@@ -197,3 +202,36 @@ def accents(text: str) -> int:
 def is_arabic_letter(character: str) -> bool:
     """Whether a character is a letter of the Arabic script, tatweel aside."""
     return "\u0620" <= character <= "\u06ff" and character != "\u0640" and unicodedata.category(character) == "Lo"
+
+
+class _Skeletons(dict[int, str]):
+    def __missing__(self, code: int) -> str:
+        folded = unicodedata.normalize("NFD", chr(code).casefold())
+        bare = (_SAME.get(c, c) for c in folded if not unicodedata.combining(c) and c not in ARABIC_MARKS)
+        found = self[code] = "".join(bare)
+        return found
+
+
+_SAME = {
+    **dict.fromkeys(APOSTROPHES, "'"),
+    **dict.fromkeys(HYPHENS, "-"),
+    **dict.fromkeys("یيىئ", "ي"),
+    **dict.fromkeys("کك", "ك"),
+    **dict.fromkeys("ہهھةۃۀ", "ه"),
+    **dict.fromkeys("اأإآٱ", "ا"),
+    **_LATIN_STROKES,
+    "ς": "σ",
+    **{
+        chr(start + order): chr(series[0] + order) for series in _ETHIOPIC_SERIES for start in series for order in range(7)
+    },
+}
+_SKELETONS = _Skeletons()
+
+
+def skeleton(text: str) -> str:
+    """A text with all that any folding may equate written alike: case, marks, apostrophes, letter variants.
+
+    Two texts that are forms of one term have the same skeleton, except where one letter is written out as two
+    (``ä`` as ``ae``).
+    """
+    return text.lower() if text.isascii() and "`" not in text else text.translate(_SKELETONS)

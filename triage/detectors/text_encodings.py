@@ -62,8 +62,7 @@ class TextEncoding:
         """At most so many characters that end at byte ``end``, which is the start of one."""
         reach = characters * self.widest
         if self.kind == "utf-16":
-            reach -= 0 if end - reach >= 0 else (reach - end + 1) // 2 * 2
-            start = end - reach
+            start = max(end - reach, end % 2)
         elif self.kind == "multi":
             start = self.sync(view, max(0, end - reach))
         else:
@@ -103,8 +102,7 @@ def code_page(name: str) -> TextEncoding | None:
         LookupError: Python has no text encoding of that name.
     """
     found = codecs.lookup(name)
-    if not found._is_text_encoding:
-        raise LookupError(f"not a text encoding: {name}")
+    "a".encode(found.name)
     if found.name.replace("_", "-") in ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"):
         return None
     decoder = codecs.getincrementaldecoder(found.name)("surrogateescape")

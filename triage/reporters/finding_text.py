@@ -151,7 +151,8 @@ def _arithmetic(terminal: Terminal, finding: Finding, indicators: Mapping[str, I
     for line in (*hit_lines(finding), *adjustment_lines(finding)):
         label = one_line(line.label)
         if line.kind == "hit":
-            label = f"{_name(line, indicators)}: {label}"
+            name = _name(line, indicators)
+            label = f"{name}: {label}" if name else label
         rows.append((f"{line.contribution:+.6f}", (label, "" if line.kind == "hit" else "italic")))
     rows.append((f"{sum(line.contribution for line in finding.lines):+.6f}", (f"score {finding.score:.6f}", "bold")))
     terminal.table([Column("adds", "right"), Column("line", wrap=True)], rows, indent=2)

@@ -43,6 +43,9 @@ STATIC_FINDINGS = 50
 MAX_PROBLEMS = 1000
 """Problems listed one by one; all are counted."""
 
+MAX_ITEMS = 12
+"""Items of one answer of page one; how many more there are is said."""
+
 MAX_TEXT = 2000
 """Characters of any single text of page one and of the tables."""
 
@@ -152,14 +155,18 @@ def _answers(document: Document, mask: Any) -> list[dict[str, Any]]:
     known = {finding.id for finding in document.findings[:MAX_FINDINGS]}
     out = []
     for answer in document.answers:
-        ids = [name for name in answer.finding_ids if name in known]
-        paired = len(ids) == len(answer.items)
+        paired = len(answer.finding_ids) == len(answer.items)
+        ids = [name if name in known else "" for name in answer.finding_ids]
+        items = [
+            (shown(mask(item)), ids[place] if paired else "") for place, item in enumerate(answer.items[:MAX_ITEMS])
+        ]
         out.append(
             {
                 "question": shown(mask(answer.question)),
                 "verdict": shown(mask(answer.verdict)),
-                "items": [(shown(mask(item)), ids[index] if paired else "") for index, item in enumerate(answer.items)],
-                "links": [] if paired else ids[:10],
+                "items": items,
+                "more": len(answer.items) - len(items),
+                "links": [] if paired else [name for name in ids if name][:10],
             }
         )
     return out

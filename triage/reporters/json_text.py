@@ -18,7 +18,8 @@ import math
 import re
 from typing import Any
 
-# Cc beyond ASCII, Cf, Zl, Zp, interlinear and tag characters, fillers without a glyph; the ASCII controls are escaped by json itself.
+# Cc beyond ASCII, Cf, Zl, Zp, interlinear and tag characters, fillers without a glyph; json itself escapes the ASCII
+# controls.
 _HIDDEN = re.compile(
     "[\x7f-\x9f\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\u2800\u3164\ufeff\uffa0\ufff0-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"

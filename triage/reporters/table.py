@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,6 +48,7 @@ PRIORITY_STYLES = {
     Priority.LOW: "",
     Priority.INFO: "dim",
 }
+_TRAILING = re.compile(r"(?: |\x1b\[[0-9;]*m)+$")
 URGENCY_MARKS = {0: "", 1: "!", 2: "!!"}
 
 
@@ -164,7 +166,8 @@ class Terminal:
 
     def _flush(self, text: str) -> None:
         # No line ends in blanks: padded lines would wrap on a terminal that is a column narrower.
-        self._out.write("".join(line.rstrip(" ") + "\n" for line in text.split("\n")[:-1]))
+        for line in text.split("\n")[:-1]:
+            self._out.write(_TRAILING.sub(lambda match: match[0].replace(" ", ""), line) + "\n")
 
 
 def render_table(

@@ -3,6 +3,7 @@
 import random
 import struct
 import tracemalloc
+import zlib
 
 import pytest
 
@@ -68,9 +69,9 @@ def test_c04_chunk_with_wrong_checksum_is_zeros_and_named(tmp_path, stored):
         lambda raw: b"\x00" * len(raw),
         lambda raw: raw[: len(raw) // 2],
         lambda raw: flip(raw, len(raw) - 1),
-        lambda raw: __import__("zlib").compress(bytes(CHUNK - 1)),
-        lambda raw: __import__("zlib").compress(bytes(CHUNK + 1)),
-        lambda raw: __import__("zlib").compress(bytes(50 << 20)),
+        lambda raw: zlib.compress(bytes(CHUNK - 1)),
+        lambda raw: zlib.compress(bytes(CHUNK + 1)),
+        lambda raw: zlib.compress(bytes(50 << 20)),
         lambda raw: b"",
     ],
 )
@@ -388,14 +389,18 @@ def test_c04_hash_conflict_and_missing_volume_checksum(tmp_path):
 def test_fuzz_flipped_bytes_only_raise_evidence_errors(tmp_path):
     """Seeded damage anywhere in a small set: an EvidenceError or media of bounded size, never anything else."""
     chooser = random.Random(20241124)
-    writer = EwfWriter(MEDIA[: 6 * CHUNK], chunks_per_segment=3, chunks_per_table=2, compress=lambda number: number % 2 == 0)
+    writer = EwfWriter(
+        MEDIA[: 6 * CHUNK], chunks_per_segment=3, chunks_per_table=2, compress=lambda number: number % 2 == 0
+    )
     paths = writer.write(tmp_path)
     sound = [path.read_bytes() for path in paths]
     for _ in range(400):
         for path, raw in zip(paths, sound, strict=True):
             damaged = bytearray(raw)
             for _ in range(chooser.choice((0, 1, 1, 3, 20))):
-                damaged[chooser.randrange(len(damaged))] = chooser.choice((0, 1, 0x7F, 0x80, 0xFF, chooser.randrange(256)))
+                damaged[chooser.randrange(len(damaged))] = chooser.choice(
+                    (0, 1, 0x7F, 0x80, 0xFF, chooser.randrange(256))
+                )
             if chooser.random() < 0.1:
                 del damaged[chooser.randrange(len(damaged)) :]
             path.write_bytes(damaged or b"x")

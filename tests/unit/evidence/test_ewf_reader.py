@@ -78,7 +78,14 @@ def test_source_that_does_not_end_on_a_sector(tmp_path):
 
 def test_details_of_the_acquisition(tmp_path):
     """Values are decoded, dates become ISO 8601, nothing in them reaches a terminal."""
-    header = {"c": "7/2024 Ж", "e": "\x1b[31mAnn\u202e", "m": "1700000000", "u": "2007 4 23 13 12 1", "ov": "C:\\Win", "r": "f"}
+    header = {
+        "c": "7/2024 Ж",
+        "e": "\x1b[31mAnn\u202e",
+        "m": "1700000000",
+        "u": "2007 4 23 13 12 1",
+        "ov": "C:\\Win",
+        "r": "f",
+    }
     container = opened(tmp_path, EwfWriter(MEDIA, header=header))
     details = container.details
     assert details["case_number"] == "7/2024 Ж"

@@ -19,7 +19,6 @@ class Act(IntEnum):
     SKIP = 6
     KEEP_BLANKS = 7
     KEEP_BLANKS_ENDS = 8
-    VALUE_CELL = 9
 
 
 def _words(text: str) -> frozenset[bytes]:
@@ -75,7 +74,7 @@ class Dialect:
         if local in self.lines:
             return Act.LINE
         if local in self.cells:
-            return Act.CELL if not closes and local != b"c" else Act.VALUE_CELL if not closes else Act.JOIN
+            return Act.JOIN if closes else Act.CELL
         if local in self.blanks:
             return Act.BLANK
         if local in self.skipped:

@@ -109,7 +109,7 @@ class _Reader:
             self.in_text = not is_empty and not (self.skips_value and name.endswith(b"v"))
         elif act == Act.TEXT_ENDS:
             self.in_text = False
-        elif act in (Act.CELL, Act.VALUE_CELL):
+        elif act == Act.CELL:
             self.body.add_break("\t")
             # A cell that holds an index into the shared strings holds no value of its own.
             self.skips_value = self.dialect is SHEET and _INDEX_CELL.search(match[2]) is not None

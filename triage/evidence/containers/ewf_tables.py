@@ -162,6 +162,8 @@ class ChunkIndex:
         if entry + 1 < len(loaded.values):
             following = loaded.values[entry + 1]
             end = table.base + (following if entry + 1 >= loaded.wide_from else following & 0x7FFFFFFF)
+        if end == start:  # no bytes at all; what stands there is the next chunk
+            return None
         if not start < end <= most:
             end = min(most, self._section_end(table, start))
         if end > table.segment.file.size or end <= start:

@@ -15,7 +15,7 @@ from triage.evidence.filesystems.tsk_attributes import EFS, AttributeReader, fin
 from triage.evidence.filesystems.tsk_entries import EntryMaker
 from triage.evidence.filesystems.tsk_library import detect as detect_file_system
 from triage.evidence.filesystems.tsk_metadata import FSCRYPT, MetadataReader
-from triage.evidence.filesystems.tsk_runs import NO_RUNS, RunMap, map_runs, read_runs
+from triage.evidence.filesystems.tsk_runs import map_runs
 from triage.evidence.filesystems.tsk_stream import TskStream, ZeroStream
 from triage.evidence.filesystems.tsk_walk import Walker
 from triage.evidence.tsk_image import TskImage
@@ -26,10 +26,6 @@ from triage.model.stream import MemoryStream, Stream
 from triage.model.volume import Volume
 
 __all__ = ["TskFileSystem", "detect_file_system", "open_file_system"]
-
-DIRECT_SIZE = 1 << 20
-"""Bytes from which on a content is read by its runs."""
-_PROBE = 512
 
 
 def open_file_system(media: Stream, volume: Volume, evidence_name: str) -> TskFileSystem:
@@ -127,13 +123,7 @@ class TskFileSystem:
             EncryptedVolumeError: It is encrypted by EFS or fscrypt.
             ReadFailedError: It cannot be read; ``partial`` has what could be.
         """
-        stream = self.open_entry(entry)
-        length = min(entry.size, limit)
-        if length >= DIRECT_SIZE and self._is_mapped:
-            data = self._read_direct(entry, stream, length)
-            if data is not None:
-                return data
-        return stream.read_at(0, length)
+        return self.open_entry(entry).read_at(0, min(entry.size, limit))
 
     def byte_runs(self, entry: Entry) -> tuple[ByteRun, ...]:
         """Where the content lies, by ``file_offset``; empty for resident, compressed or encrypted content.
@@ -145,7 +135,15 @@ class TskFileSystem:
         """
         if entry.size <= 0 or not self._is_mapped:
             return ()
-        return self._runs(entry).runs
+        attribute = find_attribute(self._file(entry), entry)
+        if attribute is None:
+            return ()
+        initialised = None
+        if self.name == "ntfs":
+            initialised = self._metadata.initialised_size(entry.meta_address, entry.address.stream)
+            if initialised is None:
+                return ()
+        return map_runs(attribute, entry.size, self.block_size, self._volume.image_offset, initialised)
 
     def close(self) -> None:
         """Let go of the library's objects; a second call does nothing."""
@@ -172,32 +170,6 @@ class TskFileSystem:
         except tsk.LIBRARY_ERRORS:
             return False
         return self._metadata.initialised_size(entry.meta_address, entry.address.stream) == 0
-
-    def _runs(self, entry: Entry) -> RunMap:
-        attribute = find_attribute(self._file(entry), entry)
-        if attribute is None:
-            return NO_RUNS
-        initialised = None
-        if self.name == "ntfs":
-            initialised = self._metadata.initialised_size(entry.meta_address, entry.address.stream)
-            if initialised is None:
-                return NO_RUNS
-        return map_runs(attribute, entry.size, self.block_size, self._volume.image_offset, initialised)
-
-    def _read_direct(self, entry: Entry, stream: Stream, length: int) -> bytes | None:
-        """The content by its runs; None where that is not safe."""
-        found = self._runs(entry)
-        if not found.is_whole:
-            return None
-        end = self._volume.image_offset + self._volume.length
-        try:
-            data = read_runs(self._media, found.runs, length, end)
-        except ReadFailedError:
-            return None
-        # The library's own reading of both ends must agree, else we misunderstand its runs.
-        if data is None or stream.read_at(0, _PROBE) != data[:_PROBE]:
-            return None
-        return data if stream.read_at(length - _PROBE, _PROBE) == data[-_PROBE:] else None
 
 
 def _is_mapped(library: Any, name: str, media: Stream, volume: Volume) -> bool:

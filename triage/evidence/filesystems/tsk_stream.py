@@ -7,6 +7,7 @@ end. An attribute identifier is always given, since without one the binding igno
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import Any
 
 from triage.errors import EvidenceError, ReadFailedError
@@ -52,19 +53,20 @@ class TskStream:
         if end - offset <= MAX_READ:
             data, error = self._ask(offset, end - offset)
             return data if error is None else self._salvage(b"", offset, end, error)
-        parts: list[bytes] = []
+        whole = BytesIO()  # gives its buffer away without a copy, so memory is needed once
         for start in range(offset, end, MAX_READ):
             data, error = self._ask(start, min(MAX_READ, end - start))
             if error is not None:
-                return self._salvage(b"".join(parts), start, min(end, start + MAX_READ), error)
-            parts.append(data)
-        return b"".join(parts)
+                return self._salvage(whole.getvalue(), start, min(end, start + MAX_READ), error)
+            whole.write(data)
+        return whole.getvalue()
 
     def close(self) -> None:
         """Nothing to release; a second call does nothing."""
 
     def _ask(self, offset: int, length: int) -> tuple[bytes, str | None]:
         """Bytes of one call, and what went wrong."""
+        self._image.failed = None
         try:
             data: bytes = self._file.read_random(offset, length, *self._key)
         except LIBRARY_ERRORS as error:

@@ -147,6 +147,7 @@ class Walker:
 
     def _list(self, pending: _Pending, children: list[_Pending]) -> Iterator[Entry | Problem]:
         """Entries of one directory; its sub-directories go to ``children``."""
+        self._image.failed = None
         try:
             directory = self._library.open_dir(inode=pending.meta_address)
             items = iter(directory)

@@ -7,35 +7,16 @@ the order of the table; the table itself and the gaps are ``p0``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from triage.errors import ReadFailedError
 from triage.evidence.volumes import apm, bsd, gpt, mbr, tsk_volumes
 from triage.evidence.volumes.bare import Content, Prober
-from triage.evidence.volumes.table import Part, Remark, Table
-from triage.model.address import Address
-from triage.model.problem import Problem, Reason
+from triage.evidence.volumes.layout import Layout, LayoutBuilder
+from triage.evidence.volumes.table import Part, Table
 from triage.model.stream import Stream
-from triage.model.volume import Allocation, Volume
 
-STAGE = "evidence/volumes"
-MAX_OVERLAPS = 32
-"""Overlapping pairs that become Problems one by one."""
 _BSD_KINDS = frozenset({0xA5, 0xA6, 0xA9})
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """The volumes of a media.
-
-    Attributes:
-        volumes: Allocated ones by number, then ``p0`` by offset.
-        problems: What is not read, not clear, or does not hold.
-        is_recognised: A volume system, or anything known in a volume, was found.
-    """
-
-    volumes: tuple[Volume, ...]
-    problems: tuple[Problem, ...]
-    is_recognised: bool
 
 
 def find_volumes(media: Stream, evidence_name: str, sector_size: int = 512) -> Layout:
@@ -45,23 +26,44 @@ def find_volumes(media: Stream, evidence_name: str, sector_size: int = 512) -> L
         media: Decoded media, not empty.
         evidence_name: For the addresses of Problems.
         sector_size: Bytes in a sector as the container states it.
-
-    Raises:
-        ReadFailedError: The beginning of the media cannot be read.
     """
     prober = Prober(media)
+    patient = _PatientStream(media)
     whole = prober.look(0, media.size, only_signed=True)
-    table = _find_table(media, prober, whole, sector_size)
-    builder = _Builder(media, prober, evidence_name)
+    table = _find_table(patient, prober, whole, sector_size)
+    builder = LayoutBuilder(media, prober, evidence_name)
+    builder.add_unreadable(patient.failed)
     if table is None:
         whole = prober.look(0, media.size)
         builder.add_bare(whole)
         return builder.layout(whole.is_recognised)
-    parts = [inner for part in table.parts for inner in _labels_inside(media, prober, part, table)]
+    parts = [inner for part in table.parts for inner in _labels_inside(patient, prober, part, table)]
     builder.add_table(table, parts)
     if whole.is_recognised and not whole.is_unreadable:
         builder.add_contradiction(table, whole)
     return builder.layout(table.is_certain or builder.is_anything_recognised)
+
+
+class _PatientStream:
+    """Media for the readers of tables: what cannot be read is absent, and remembered."""
+
+    def __init__(self, media: Stream) -> None:
+        self._media = media
+        self.failed: list[tuple[int, int, ReadFailedError]] = []
+
+    @property
+    def size(self) -> int:
+        return self._media.size
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        try:
+            return self._media.read_at(offset, length)
+        except ReadFailedError as error:
+            self.failed.append((offset, length, error))
+            return b""
+
+    def close(self) -> None:
+        return
 
 
 def _find_table(media: Stream, prober: Prober, whole: Content, sector_size: int) -> Table | None:
@@ -132,156 +134,4 @@ def _labels_inside(media: Stream, prober: Prober, part: Part, table: Table) -> l
     ]
 
 
-class _Builder:
-    """Makes volumes of parts and says what does not fit."""
-
-    def __init__(self, media: Stream, prober: Prober, evidence_name: str) -> None:
-        self._size = media.size
-        self._prober = prober
-        self._name = evidence_name
-        self._volumes: list[Volume] = []
-        self._metadata: list[Volume] = []
-        self._problems: list[Problem] = []
-        self.is_anything_recognised = False
-
-    def layout(self, is_recognised: bool) -> Layout:
-        """The result, gaps included."""
-        outside = sorted(
-            [*self._metadata, *self._gaps()], key=lambda volume: (volume.image_offset, volume.allocation, volume.length)
-        )
-        return Layout((*self._volumes, *outside), tuple(self._problems), is_recognised)
-
-    def add_bare(self, content: Content) -> None:
-        """The whole media as one volume."""
-        if content.is_empty:
-            content = replace(content, unsupported="every byte is zero")
-        self._add_volume(0, self._size, "bare", "", content)
-
-    def add_table(self, table: Table, parts: list[Part]) -> None:
-        """Every part of a table, in its order."""
-        for remark in table.remarks:
-            self._remark(remark)
-        seen: set[tuple[int, int]] = set()
-        for part in parts:
-            if (part.start, part.length) in seen or part.kind == mbr.PROTECTIVE:
-                continue
-            seen.add((part.start, part.length))
-            length = self._clip(part)
-            if not length:
-                continue
-            if part.metadata:
-                self._metadata.append(
-                    Volume("p0", part.start, length, Allocation.METADATA, table.system, part.description)
-                )
-            else:
-                self._add_volume(
-                    part.start, length, table.system, part.description, self._prober.look(part.start, length)
-                )
-        if not self._volumes:
-            words = f"the partition table ({table.system}) has no partition that lies in the media"
-            self._remark(Remark(Reason.UNSUPPORTED, words, "carve the media with another tool", self._size))
-        self._overlaps()
-
-    def add_contradiction(self, table: Table, whole: Content) -> None:
-        """Something that stands at the beginning of the media beside the table.
-
-        ISO 9660 leaves room for a table by design, so such media are both; anything else is told only.
-        """
-        if any(volume.image_offset == 0 for volume in self._volumes):
-            return
-        if whole.file_system == "iso9660":
-            self._add_volume(0, self._size, "bare", "ISO 9660 under the partition table", whole)
-            return
-        words = whole.file_system or whole.encryption or whole.unsupported
-        message = f"{words} stands at the beginning of the media, before the partitions of the {table.system} table; "
-        self._remark(Remark(Reason.MISMATCH, message + "it may be what remains of an earlier use", anyway=True))
-
-    def _clip(self, part: Part) -> int:
-        """Bytes of a part that the media have; says what they lack."""
-        if part.start >= self._size or part.start < 0:
-            if not part.metadata:
-                message = f"{part.description} at {part.start}, {part.length} bytes, lies beyond the end of the media"
-                hint = "compare with another copy of the image: it may have been cut short"
-                self._remark(Remark(Reason.TRUNCATED, message, hint, part.length))
-            return 0
-        missing = part.start + part.length - self._size
-        if missing > 0 and not part.metadata:
-            message = f"{part.description} at {part.start} reaches {missing} bytes beyond the end of the media"
-            hint = "compare with another copy of the image: it may have been cut short"
-            self._remark(Remark(Reason.TRUNCATED, message, hint, missing))
-        return part.length - max(0, missing)
-
-    def _add_volume(self, start: int, length: int, system: str, description: str, content: Content) -> None:
-        name = f"p{len(self._volumes) + 1}"
-        if content.is_empty and not content.unsupported:
-            description = f"{description}, all zeros" if description else "all zeros"
-        self._volumes.append(
-            Volume(
-                name,
-                start,
-                length,
-                Allocation.ALLOCATED,
-                system,
-                description,
-                content.file_system,
-                content.block_size,
-                content.encryption,
-                content.unsupported,
-            )
-        )
-        self.is_anything_recognised |= content.is_recognised
-        address = str(Address(self._name, name, b"/"))
-        if content.remains:
-            message = f"{content.file_system} is read; {content.remains} stands there as well"
-            self._problems.append(
-                Problem(address, STAGE, Reason.MISMATCH, message, "the volume may be one of an array, or reused",
-                        examined_anyway=True)
-            )  # fmt: skip
-        words = content.encryption or content.unsupported
-        if not words:
-            return
-        reason = Reason.ENCRYPTED if content.encryption else Reason.UNSUPPORTED
-        if content.is_unreadable or content.is_damaged:
-            reason = Reason.UNREADABLE if content.is_unreadable else Reason.CORRUPT
-        message = f"{words}, {length} bytes at {start} of the media" + (f" ({description})" if description else "")
-        self._problems.append(Problem(address, STAGE, reason, message, content.hint, length))
-
-    def _remark(self, remark: Remark) -> None:
-        address = str(Address(self._name, "p0", b"/"))
-        self._problems.append(
-            Problem(address, STAGE, remark.reason, remark.message, remark.hint, remark.missing, remark.anyway)
-        )
-
-    def _overlaps(self) -> None:
-        """Volumes that share bytes; the data are then examined once for each."""
-        volumes = sorted(self._volumes, key=lambda volume: (volume.image_offset, -volume.length))
-        found = 0
-        widest = None
-        for volume in volumes:
-            if widest is not None and volume.image_offset < widest.image_offset + widest.length:
-                shared = min(widest.image_offset + widest.length, volume.image_offset + volume.length)
-                shared -= volume.image_offset
-                found += 1
-                if found <= MAX_OVERLAPS:
-                    message = f"{widest.name} and {volume.name} overlap by {shared} bytes at {volume.image_offset}"
-                    self._remark(Remark(Reason.CORRUPT, message, "both are examined", anyway=True))
-            if widest is None or volume.image_offset + volume.length > widest.image_offset + widest.length:
-                widest = volume
-        if found > MAX_OVERLAPS:
-            self._remark(Remark(Reason.CORRUPT, f"{found} pairs of volumes overlap", anyway=True))
-
-    def _gaps(self) -> list[Volume]:
-        """Parts of the media outside every allocated volume."""
-        gaps = []
-        position = 0
-        system = self._volumes[0].system if self._volumes else "bare"
-        for volume in sorted(self._volumes, key=lambda volume: volume.image_offset):
-            if volume.image_offset > position:
-                gaps.append((position, volume.image_offset))
-            position = max(position, volume.image_offset + volume.length)
-        if position < self._size:
-            gaps.append((position, self._size))
-        return [
-            Volume("p0", begin, end - begin, Allocation.UNALLOCATED, system, "not in any partition")
-            for begin, end in gaps
-        ]
+__all__ = ["Layout", "find_volumes"]

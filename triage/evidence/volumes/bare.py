@@ -86,6 +86,7 @@ class Prober:
 
     def _look(self, start: int, length: int, only_signed: bool) -> Content:
         media = self._media
+        media.read_at(start, 1)  # raises where not even the beginning can be read
         early = signatures.recognise(media, start, length)
         if early is not None and early.offset < 512 and not early.keep_file_system:
             return _not_read(early)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from math import log2
 from typing import Literal
 
+from triage.errors import ReadFailedError
 from triage.model.stream import Stream
 
 HEAD = 0x11000
@@ -114,21 +115,28 @@ _TO_GO_EOW = bytes.fromhex("3b4da89280dd0e4d9e4eb1e3284eaed8")
 
 
 class _Window:
-    """The beginning of a volume, read once; anything else is read when asked for."""
+    """A volume as the signatures see it: its beginning read once, anything else when asked for.
+
+    A place that cannot be read has no signature; one bad sector does not hide the others.
+    """
 
     def __init__(self, media: Stream, image_offset: int, length: int) -> None:
         self._media = media
         self._start = image_offset
-        self.length = min(length, media.size - image_offset)
-        self._head = media.read_at(image_offset, min(HEAD, self.length))
+        self.length = max(0, min(length, media.size - image_offset))
+        self._head = b""
+        self._head = self.get(0, HEAD)
 
     def get(self, offset: int, length: int) -> bytes:
-        """Bytes of the volume, fewer at its end."""
-        if offset + length <= len(self._head):
+        """Bytes of the volume, fewer at its end, none where they cannot be read."""
+        if offset >= 0 and offset + length <= len(self._head):
             return self._head[offset : offset + length]
         if offset < 0 or offset >= self.length:
             return b""
-        return self._media.read_at(self._start + offset, min(length, self.length - offset))
+        try:
+            return self._media.read_at(self._start + offset, min(length, self.length - offset))
+        except ReadFailedError:
+            return b""
 
     def has(self, offset: int, magic: bytes) -> bool:
         """True where ``magic`` stands at ``offset``."""
@@ -142,9 +150,6 @@ def recognise(media: Stream, image_offset: int, length: int) -> Recognition | No
         media: Decoded media.
         image_offset: Byte of the media where the volume begins.
         length: Bytes of the volume; what lies beyond the media counts as absent.
-
-    Raises:
-        ReadFailedError: The media cannot be read there.
     """
     window = _Window(media, image_offset, length)
     found = _bitlocker_to_go(window) or _lvm(window) or _core_storage(window)

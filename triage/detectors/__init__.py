@@ -1,0 +1,32 @@
+"""Detectors: content to hits.
+
+Each detector is one module; it takes bytes and gives a :class:`~triage.model.content.Detection`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorUnit:
+    """One line of the registry.
+
+    Attributes:
+        name: As it stands in coverage and problems.
+        module: Module of this package.
+        needs: Modules of third parties that it uses where they are installed.
+        summary: What it does.
+    """
+
+    name: str
+    module: str
+    needs: tuple[str, ...]
+    summary: str
+
+
+DETECTORS: tuple[DetectorUnit, ...] = (
+    DetectorUnit("keywords", "keywords", ("hyperscan",), "terms of the keyword packs, in every encoding, in one pass"),
+    DetectorUnit("yara", "yara", ("yara", "boreal"), "YARA rules over whole files"),
+)
+"""In the order in which they run."""
