@@ -11,6 +11,7 @@ match must hold one. Only where all groups are present is the expression itself 
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -22,7 +23,8 @@ _parser: Any = re._parser  # type: ignore[attr-defined]  # the tree of a pattern
 UNIVERSAL = ("utf-8", "utf-16-le", "utf-16-be")
 MAX_GROUP = 160
 MIN_ATOM = 3
-MAX_GROUPS = 3
+MAX_GROUPS = 2
+STEM = 5
 
 
 def escape_bytes(raw: bytes) -> bytes:
@@ -87,6 +89,20 @@ def literal_pattern(text: str, folding: Folding, encoding: str) -> bytes | None:
     return b"".join(out)
 
 
+def plain_patterns(text: str, encoding: str) -> tuple[bytes, ...]:
+    """A text as plain byte strings: one that ignores case for ASCII, else lower, title and upper case."""
+    if text.isascii():
+        return (b"(?i)" + escape_bytes(text.encode()),)
+    found = set()
+    for form in (text, text.title(), text.capitalize(), text.upper()):
+        for normal in ("NFC", "NFD") if encoding == "utf-8" else ("NFC",):
+            try:
+                found.add(escape_bytes(unicodedata.normalize(normal, form).encode(encoding)))
+            except UnicodeEncodeError:
+                continue
+    return tuple(sorted(found))
+
+
 def _marks_pattern(encoding: str) -> bytes:
     encoded = set()
     for mark in ARABIC_MARKS:
@@ -120,9 +136,21 @@ def requirement(pattern: str) -> Requirement:
     """The required literals of a regular expression (lower case)."""
     tree = _parser.parse(pattern, re.IGNORECASE)
     width = min(int(tree.getwidth()[1]), 4000)
-    groups = [group for group in _groups(tree) if len(group) <= MAX_GROUP]
+    groups = [stems for group in _groups(tree) if len(stems := _stems(group)) <= MAX_GROUP]
     groups.sort(key=_worth, reverse=True)
     return Requirement(tuple(groups[:MAX_GROUPS]), width)
+
+
+def _stems(group: frozenset[str]) -> frozenset[str]:
+    """Beginnings of the literals, long enough to be rare: inflected forms share one, so that few patterns serve all.
+
+    Of two literals where one begins with the other, the shorter serves both.
+    """
+    cut = set()
+    for literal in group:
+        length = next((n for n in range(1, len(literal)) if _letters(literal[:n]) >= STEM), len(literal))
+        cut.add(literal[:length].rstrip())
+    return frozenset(text for text in cut if not any(text != other and text.startswith(other) for other in cut))
 
 
 def _worth(group: frozenset[str]) -> float:

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from triage.detectors.byte_patterns import encodings_for, literal_pattern, requirement
+from triage.detectors.byte_patterns import encodings_for, literal_pattern, plain_patterns, requirement
 from triage.detectors.characters import Folding
 from triage.errors import RuleError
 from triage.model.rules import KeywordTerm
@@ -40,7 +40,7 @@ class Prepared:
         patterns: Distinct byte patterns; the position is the identity.
         literals: By identity: the literal terms that it stands for.
         atoms: By identity: (atom number, encoding).
-        atom_patterns: By (atom number, encoding): the byte pattern, to find where it stands.
+        atom_patterns: By (atom number, encoding): its byte patterns, to find where it stands.
         by_gate: By atom number: the expressions whose first gate holds it.
         expressions: All expressions.
         ungated: Expressions of which no literal is required; they run on every text.
@@ -49,13 +49,11 @@ class Prepared:
     patterns: list[bytes] = field(default_factory=list)
     literals: dict[int, list[Literal]] = field(default_factory=dict)
     atoms: dict[int, list[tuple[int, str]]] = field(default_factory=dict)
-    atom_patterns: dict[tuple[int, str], re.Pattern[bytes]] = field(default_factory=dict)
+    atom_patterns: dict[tuple[int, str], tuple[bytes, ...]] = field(default_factory=dict)
     expressions: list[Expression] = field(default_factory=list)
     by_gate: dict[int, list[int]] = field(default_factory=dict)
     ungated: list[int] = field(default_factory=list)
 
-
-_ATOM_FOLDING = Folding(case=True, turkish=False, unaccented=True)
 
 
 class _Builder:
@@ -109,11 +107,12 @@ class _Builder:
         if found is not None:
             return found
         number = self._atom_numbers[key] = len(self._atom_numbers)
-        for encoding in encodings_for(text, legacy):
-            pattern = literal_pattern(text, _ATOM_FOLDING, encoding)
-            if pattern is not None:
+        for encoding in ("utf-8",) if text.isascii() else ("utf-8", *legacy):
+            patterns = plain_patterns(text, encoding)
+            for pattern in patterns:
                 self.prepared.atoms.setdefault(self.identity(pattern), []).append((number, encoding))
-                self.prepared.atom_patterns[number, encoding] = re.compile(pattern, re.DOTALL)
+            if patterns:
+                self.prepared.atom_patterns[number, encoding] = patterns
         return number
 
 

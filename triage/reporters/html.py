@@ -49,7 +49,7 @@ MAX_ITEMS = 12
 MAX_TEXT = 2000
 """Characters of any single text of page one and of the tables."""
 
-_SCRIPTS = ("data.js", "page.js")
+_SCRIPTS = ("data.js", "finding.js", "page.js")
 
 
 @dataclass(frozen=True, slots=True)

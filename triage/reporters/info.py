@@ -74,7 +74,7 @@ def _source(terminal: Terminal, layer: Layers) -> None:
         ("size", exact_size(source.size)),
     ]
     rows += [(f"stored {visible(name)}", visible(value)) for name, value in sorted(source.stored_hashes.items())]
-    rows += [(one_line(name), one_line(value)) for name, value in sorted(source.details.items())]
+    rows += [(one_line(name.replace("_", " ")), one_line(value)) for name, value in sorted(source.details.items())]
     terminal.pairs(rows)
 
 

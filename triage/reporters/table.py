@@ -132,7 +132,7 @@ class Terminal:
         if not shown:
             return
         grid = Table.grid(padding=(0, 2, 0, 0))
-        grid.add_column(no_wrap=True, max_width=max(8, self.width // 3))
+        grid.add_column(overflow="fold", max_width=max(8, self.width // 3))
         grid.add_column(overflow="fold")
         for label, value in shown:
             grid.add_row(self.text(label, "dim"), self._cell(value))

@@ -89,6 +89,31 @@ def test_c04_bad_deflate_stays_bounded(tmp_path, spoil):
     container.close()
 
 
+def test_c04_deflate_bomb_of_a_large_chunk(tmp_path):
+    """What a chunk may inflate to is its size, however much its stored bytes could."""
+    media = MEDIA * 32
+    bomb = zlib.compress(bytes(30 << 20), 9)
+    writer = EwfWriter(media, sectors_per_chunk=128, chunk=lambda number, raw: bomb if number == 2 else raw)
+    container = opened(tmp_path, writer)
+    tracemalloc.start()
+    assert container.media.read_at(2 * 65536, 65536) == bytes(65536)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 20
+    container.close()
+
+
+def test_c03_more_chunks_behind_a_gap_than_are_missing(tmp_path):
+    """A header that states fewer chunks than there are: those behind the gap are not put over those before it."""
+    writer = EwfWriter(MEDIA, chunks_per_segment=5, chunk_count=12, sector_count=24)
+    container = opened(tmp_path, writer, drop={2})
+    assert container.media.size == 12 * CHUNK or container.media.size == 15 * CHUNK
+    data, _ = read(container)
+    assert data[: 5 * CHUNK] == MEDIA[: 5 * CHUNK]
+    assert any("are not used" in problem.message for problem in container.problems)
+    container.close()
+
+
 def test_c04_table_entry_outside_the_file_uses_the_second_table(tmp_path):
     """An entry that points outside costs nothing where ``table2`` knows better; the Problem says so."""
 
@@ -413,3 +438,64 @@ def test_fuzz_flipped_bytes_only_raise_evidence_errors(tmp_path):
             assert len(container.media.read_at(offset, 3000)) == max(0, min(3000, size - offset))
         container.read_problems()
         container.close()
+
+
+def descriptors(path):
+    """Where each section of a segment file begins, by type."""
+    file = SegmentFile(path)
+    segment = read_segment(file)
+    file.close()
+    assert segment is not None
+    return [(section.kind, section.start - 76) for section in segment.sections]
+
+
+@pytest.mark.parametrize("damage", ["all", "type", "next", "both"])
+def test_c04_a_damaged_section_descriptor_costs_only_itself(tmp_path, damage):
+    """Whichever descriptor is damaged, and how: the chain goes on behind it, all chunks are found, it is told."""
+    paths = EwfWriter(MEDIA, chunks_per_segment=10, chunks_per_table=4).write(tmp_path)
+    for path in paths:
+        sound = path.read_bytes()
+        for kind, at in descriptors(path):
+            raw = bytearray(sound)
+            if damage == "all":
+                raw[at : at + 76] = b"\xa5" * 76
+            if damage == "type":
+                raw[at : at + 3] = b"xyz"
+            if damage in ("next", "both"):
+                raw[at + 16 : at + 24] = b"\x05" * 8
+            if damage == "both":
+                raw[at + 24 : at + 32] = b"\x05" * 8
+            path.write_bytes(raw)
+            container = ewf.open_container(tuple(paths), "image.E01")
+            data, _ = read(container)
+            assert data == MEDIA, (kind, at)
+            assert Reason.CORRUPT in {problem.reason for problem in container.problems}
+            assert not any(problem.bytes_not_examined for problem in container.problems)
+            container.close()
+        path.write_bytes(sound)
+
+
+def test_c04_both_tables_of_a_run_gone(tmp_path):
+    """The run of chunks is missing with its range; those before and behind keep their place."""
+    (path,) = EwfWriter(MEDIA, chunks_per_table=4).write(tmp_path)
+    raw = bytearray(path.read_bytes())
+    tables = [at for kind, at in descriptors(path) if kind in ("table", "table2")]
+    for at in tables[2:4]:
+        raw[at : at + 76] = bytes(76)
+    path.write_bytes(raw)
+    container = ewf.open_container((path,), "image.E01")
+    assert read(container)[0] == without(range(4, 8))
+    (missing,) = [problem for problem in container.problems if problem.bytes_not_examined]
+    assert missing.address == f"image.E01 p0:$gap@{4 * CHUNK}+{4 * CHUNK}"
+    container.close()
+
+
+def test_c04_nothing_behind_a_damaged_descriptor(tmp_path):
+    """A file that is nonsense from some place on ends there, in one pass over it."""
+    (path,) = EwfWriter(MEDIA, chunks_per_table=4).write(tmp_path)
+    raw = path.read_bytes()
+    at = [at for kind, at in descriptors(path) if kind == "sectors"][2]
+    path.write_bytes(raw[:at] + random.Random(1).randbytes(3 << 20))
+    container = ewf.open_container((path,), "image.E01")
+    assert read(container)[0] == without(range(8, 20))
+    container.close()

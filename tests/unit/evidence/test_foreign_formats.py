@@ -88,6 +88,7 @@ def test_c02_archives_and_virtual_disks(raw, name):
         bytes(disk()),
         bytes(disk()) + vhd_footer(2),
         bytes(257) + b"ustar" + bytes(300),
+        tarred()[:100] + b"changed" + tarred()[107:],
         b"BZh and more text",
         b"",
         b"Q",

@@ -150,6 +150,15 @@ def test_v02_boot_code_that_reads_like_entries():
     assert found.problems == ()
 
 
+def test_v02_boot_code_with_an_entry_at_zero():
+    """Entries that make no sense beside one that begins at 0: the file system found there proves no table."""
+    raw = bytearray(fat_image({"a.txt": b"x"}))
+    put(raw, 446, mbr_entry(0x76, 0, 2000) + mbr_entry(0x78, 5, 2000, status=0x78))
+    found = layout(raw)
+    assert [(v.name, v.system, v.length) for v in found.volumes] == [("p1", "bare", len(raw))]
+    assert found.problems == ()
+
+
 def test_v02_old_file_system_under_a_table():
     """A table whose partitions hold something wins; the remains at 0 are told."""
     disk = mbr_disk(mbr_entry(0x83, 10, 50), fill=(10,))

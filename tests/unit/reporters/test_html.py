@@ -111,7 +111,7 @@ def test_o01_the_policy_names_the_only_script_and_the_only_style(make: object) -
 
 
 def test_o01_assets_never_parse_markup_or_code() -> None:
-    for name in ("data.js", "page.js"):
+    for name in ("data.js", "finding.js", "page.js"):
         text = asset(name)
         for word in NEVER:
             assert word not in text, (name, word)

@@ -90,5 +90,7 @@ def test_importing_the_room_imports_neither_rich_nor_jinja2() -> None:
 
 def test_templates_and_assets_are_in_the_package() -> None:
     folder = Path(triage.reporters.__file__).parent
-    for name in ("assets/report.css", "assets/data.js", "assets/page.js", "templates/report.html.j2"):
-        assert (folder / name).is_file()
+    for name in ("report.css", "data.js", "finding.js", "page.js"):
+        assert (folder / "assets" / name).is_file()
+    for name in ("report", "page_one", "findings", "appendix"):
+        assert (folder / "templates" / f"{name}.html.j2").is_file()

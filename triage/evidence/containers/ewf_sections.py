@@ -11,6 +11,7 @@ Source: Expert Witness Compression Format specification (Joachim Metz), sections
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from dataclasses import dataclass, field
@@ -36,6 +37,9 @@ _KNOWN = frozenset(
 )
 _DESCRIPTOR = struct.Struct("<16sQQ40xI")
 _TABLE = struct.Struct("<I4xQ4xI")
+_NAME = re.compile(rb"(?:header2?|volume|disk|data|sectors|table2?|next|done|digest|hash|error2)\x00{5}")
+_SCAN = 1 << 20
+"""Bytes searched at once for the next section, behind a descriptor that is damaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +151,7 @@ def read_segment(file: SegmentFile) -> Segment | None:
 
 def has_first_section(head: bytes) -> bool:
     """True where a section descriptor with a right checksum stands at its usual place, whatever is before it."""
-    descriptor = head[FILE_HEADER : FILE_HEADER + DESCRIPTOR]
-    if len(descriptor) < DESCRIPTOR:
-        return False
-    kind, _, _, checksum = _DESCRIPTOR.unpack(descriptor)
-    return _kind(kind) in _KNOWN and zlib.adler32(descriptor[:72]) == checksum
+    return _holds(head[FILE_HEADER : FILE_HEADER + DESCRIPTOR])
 
 
 def _kind(raw: bytes) -> str:
@@ -159,7 +159,7 @@ def _kind(raw: bytes) -> str:
 
 
 def _read_chain(segment: Segment) -> None:
-    """Follow the descriptors to the last one, or to the first that cannot be right."""
+    """Follow the descriptors to the last one; around a damaged one to the next that holds."""
     file = segment.file
     offset = FILE_HEADER
     for _ in range(MAX_SECTIONS):
@@ -169,28 +169,52 @@ def _read_chain(segment: Segment) -> None:
             return
         name, following, size, checksum = _DESCRIPTOR.unpack(raw)
         kind = _kind(name)
-        if zlib.adler32(raw[:72]) != checksum:
+        holds = zlib.adler32(raw[:72]) == checksum
+        if not holds:
             segment.troubles.append(Trouble(Reason.CORRUPT, f"wrong checksum of the section descriptor at {offset}"))
-            if kind not in _KNOWN:
-                return
         if kind in ("next", "done"):
             segment.last = kind
             return
-        if following < offset + DESCRIPTOR:
-            loops = following <= offset
-            message = f"the section at {offset} points {'back ' if loops else 'into itself '}to {following}"
-            segment.troubles.append(Trouble(Reason.LOOP if loops else Reason.CORRUPT, message))
-            following = offset + size if loops and size > DESCRIPTOR else 0
         start = offset + DESCRIPTOR
-        segment.sections.append(Section(kind if kind in _KNOWN else "", start, max(start, min(following, file.size))))
-        if following > file.size:
-            segment.troubles.append(
-                Trouble(Reason.TRUNCATED, f"the file ends at {file.size}, inside the section at {offset}")
-            )
-        if not offset < following < file.size:
+        kind = kind if kind in _KNOWN else ""
+        if holds and following >= file.size:
+            segment.sections.append(Section(kind, start, max(start, file.size)))
+            message = f"the file ends at {file.size}, inside the section at {offset}"
+            segment.troubles.append(Trouble(Reason.TRUNCATED, message))
+            return
+        if holds and following < start:
+            reason = Reason.LOOP if following <= offset else Reason.CORRUPT
+            segment.troubles.append(Trouble(reason, f"the section at {offset} points to {following}, not forward"))
+        if not holds or following < start:
+            following = _find_next(file, offset, (following, offset + size))
+        segment.sections.append(Section(kind, start, following or max(start, file.size)))
+        if not following:
             return
         offset = following
     segment.troubles.append(Trouble(Reason.LIMIT, f"more than {MAX_SECTIONS} sections"))
+
+
+def _find_next(file: SegmentFile, offset: int, claims: tuple[int, ...]) -> int:
+    """Where the section after a damaged descriptor begins: where a claim is right, else where one is found; or 0."""
+    for claim in claims:
+        if offset + DESCRIPTOR <= claim < file.size and _holds(file.read_at(claim, DESCRIPTOR)):
+            return claim
+    position = offset + 16
+    while position < file.size:
+        window = file.read_at(position, _SCAN + DESCRIPTOR)
+        for match in _NAME.finditer(window):
+            if _holds(window[match.start() : match.start() + DESCRIPTOR]):
+                return position + match.start()
+        position += _SCAN
+    return 0
+
+
+def _holds(descriptor: bytes) -> bool:
+    """True for a section descriptor of a known type with a right checksum."""
+    if len(descriptor) < DESCRIPTOR:
+        return False
+    name, _, _, checksum = _DESCRIPTOR.unpack(descriptor)
+    return _kind(name) in _KNOWN and zlib.adler32(descriptor[:72]) == checksum
 
 
 def parse_media(data: bytes) -> MediaFacts | None:

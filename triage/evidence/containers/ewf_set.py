@@ -142,14 +142,19 @@ def _drop_strangers(result: SegmentSet, notes: list[tuple[Reason, str, str]]) ->
 def _segment_tables(segment: Segment, result: SegmentSet) -> list[Table | None]:
     """Tables of a segment in order, None where one cannot be read."""
     pairs: list[list[Table | None]] = []
+    untold = False  # chunks were stored, and no table has come for them
     for section in segment.sections:
-        if section.kind == "table":
+        if section.kind == "sectors":
+            if untold:
+                pairs.append([None])
+            untold = True
+        elif section.kind == "table" or (section.kind == "table2" and (not pairs or untold or len(pairs[-1]) > 1)):
             pairs.append([parse_table(segment, section)])
+            untold = False
         elif section.kind == "table2":
-            if pairs and len(pairs[-1]) == 1:
-                pairs[-1].append(parse_table(segment, section))
-            else:
-                pairs.append([parse_table(segment, section)])
+            pairs[-1].append(parse_table(segment, section))
+    if untold:
+        pairs.append([None])
     tables: list[Table | None] = []
     for pair in pairs:
         first, second = pair[0], pair[1] if len(pair) > 1 else None
@@ -163,7 +168,7 @@ def _segment_tables(segment: Segment, result: SegmentSet) -> list[Table | None]:
         if first is not None and second is not None and second.count == first.count:
             first.backup = second
         if first is None:
-            result.say(Reason.CORRUPT, f"{shown_name(segment.file.path)}: a table counts more than its section holds")
+            result.say(Reason.CORRUPT, f"{shown_name(segment.file.path)}: a table is damaged or missing")
         if first is None or first.count:
             tables.append(first)
     return tables

@@ -15,7 +15,7 @@ from array import array
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from triage.evidence.containers.ewf_sections import MAX_CHUNK, Table
+from triage.evidence.containers.ewf_sections import DESCRIPTOR, MAX_CHUNK, Table
 from triage.evidence.containers.segment_file import shown_name
 from triage.model.address import Address
 from triage.model.problem import Problem, Reason
@@ -138,9 +138,9 @@ class ChunkIndex:
         if bounds is None:
             bounds = self._bounds[key] = [section.start for section in table.segment.sections]
         index = bisect_right(bounds, offset) - 1
-        if index < 0:
-            return table.segment.file.size
-        return min(table.segment.sections[index].end, table.segment.file.size)
+        if index >= 0 and offset < table.segment.sections[index].end:
+            return min(table.segment.sections[index].end, table.segment.file.size)
+        return bounds[index + 1] - DESCRIPTOR if index + 1 < len(bounds) else table.segment.file.size
 
     def locate(self, index: int, entry: int, backup: bool = False) -> Place | None:
         """Where a chunk is stored; None where the entry cannot be right.

@@ -11,6 +11,7 @@ from typing import Any
 
 from triage.errors import CorruptStructureError, ReadFailedError, UnsupportedFormatError
 from triage.evidence.containers.ewf_headers import printable
+from triage.evidence.containers.ewf_sections import MAX_MEDIA
 from triage.evidence.containers.segment_file import SegmentFile, check_regular, shown_name
 from triage.model.problem import Problem
 
@@ -134,6 +135,8 @@ def open_container(paths: tuple[Path, ...], evidence_name: str) -> LibewfContain
     handle = pyewf.handle()
     try:
         handle.open([str(path) for path in paths])
+        if not 0 < handle.get_media_size() < MAX_MEDIA:
+            raise ValueError(f"impossible size of the media: {handle.get_media_size()}")
         return LibewfContainer(paths, handle)
     except (OSError, ValueError, MemoryError, TypeError) as error:
         raise CorruptStructureError(

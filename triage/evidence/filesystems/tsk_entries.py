@@ -38,7 +38,8 @@ _BY_NAME = {
     tsk.NAME_VIRTUAL_DIR: EntryType.DIRECTORY,
     tsk.NAME_LNK: EntryType.SYMLINK,
 }
-_VIRTUAL = (tsk.META_VIRTUAL, tsk.META_VIRTUAL_DIR)
+_YAFFS_MADE_UP = frozenset({3, 4})
+"""Objects of YAFFS2 that stand for unlinked and deleted files."""
 
 
 @dataclass(slots=True)
@@ -84,6 +85,7 @@ class EntryMaker:
         self._volume = volume.name
         self._is_ntfs = name == "ntfs"
         self._is_fat = name in ("fat12", "fat16", "fat32", "exfat")
+        self._made_up = _YAFFS_MADE_UP | {int(library.info.last_inum)} if name == "yaffs2" else frozenset()
         self._has_sequence = bool(int(library.info.flags) & tsk.HAS_SEQUENCE)
         self._attributes = attributes
         self._metadata = metadata
@@ -145,7 +147,8 @@ class EntryMaker:
         if is_link:
             kind = EntryType.SYMLINK
         main = attributes.main(kind, meta, is_ntfs=self._is_ntfs)
-        virtual = meta_type in _VIRTUAL or (self._is_fat and path.endswith(LABEL_SUFFIX))
+        is_made_up = meta_type == tsk.META_VIRTUAL_DIR or meta_address in self._made_up
+        virtual = is_made_up or meta_type == tsk.META_VIRTUAL or (self._is_fat and path.endswith(LABEL_SUFFIX))
         if kind is EntryType.OTHER and main.kind and main.size > 0 and not virtual:
             kind = EntryType.FILE
             notes.append(ODD_TYPE)
@@ -175,9 +178,7 @@ class EntryMaker:
                 )
             )
         is_directory = kind is EntryType.DIRECTORY or meta_type == tsk.META_DIR
-        return Described(
-            made, meta_address if is_directory else -1, is_virtual_directory=meta_type == tsk.META_VIRTUAL_DIR
-        )
+        return Described(made, meta_address if is_directory else -1, is_virtual_directory=is_made_up)
 
     def _without_content(
         self,

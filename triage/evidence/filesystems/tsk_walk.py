@@ -34,11 +34,14 @@ MAX_PATH = 131_072
 """Bytes of a path; deeper directories are not listed."""
 MAX_ALIASES = 16
 """Times that the clusters of a FAT directory are listed under different addresses."""
+MAX_REPEATS = 1000
+"""Directories reached again that become Problems one by one."""
 MAX_RECORDS = 10_000_000
 """Metadata records looked at by number."""
 UNLISTED = b"/$unlisted"
 _DENSE = frozenset({"ntfs", "ext2", "ext3", "ext4", "ufs1", "ufs2"})
 _STORED_DOTS = _DENSE - {"ntfs"}
+_FAT = frozenset({"fat12", "fat16", "fat32", "exfat"})
 _FIRST_FREE_EXT = 11
 """Smaller inodes are the file system's own."""
 
@@ -87,8 +90,10 @@ class Walker:
         self._entering = entering
         self._listed: dict[int, bytes] = {}
         self._aliases: dict[int, int] = {}
+        self._repeats = 0
         self._seen: set[int] = set()
         self._track = name in _DENSE
+        self._is_fat = name in _FAT
         self._has_dots = name in _STORED_DOTS
         self._later: list[_Pending] = []
         self._orphans: list[_Pending] = []
@@ -100,18 +105,25 @@ class Walker:
         root = int(self._library.info.root_inum)
         yield from self._root_streams(root)
         yield from self._descend([_Pending(root, b"", False)])
-        later = [one for one in self._later if one.meta_address not in self._listed]
-        for one in later:
+        for one in self._later:
             if one.meta_address not in self._listed:
                 yield from self._descend([one])
         yield from self._descend(self._orphans)
         if self._track and (self._tree_incomplete or self._orphans_incomplete):
             yield from self._by_number()
+        if self._repeats > MAX_REPEATS:
+            message = f"{self._repeats} directories were reached again, {MAX_REPEATS} of them are told"
+            yield self._problem(_Pending(root, b"", False), Reason.LOOP, message, anyway=True)
 
     # --- directories --------------------------------------------------------------------------------------------
     def _descend(self, stack: list[_Pending]) -> Iterator[Entry | Problem]:
         while stack:
             pending = stack.pop()
+            if pending.meta_address in self._listed:
+                self._repeats += 1
+                if self._repeats <= MAX_REPEATS:
+                    yield self._repeated(pending)
+                continue
             problem = self._refused(pending)
             if problem is not None:
                 yield problem
@@ -124,25 +136,25 @@ class Walker:
             children.reverse()
             stack += children
 
+    def _repeated(self, pending: _Pending) -> Problem:
+        """That a directory was reached again."""
+        first = self._listed[pending.meta_address]
+        inside = pending.path == first or pending.path.startswith(first + b"/")
+        shown = Address(self._evidence, self._volume, first or b"/").local
+        what = "is inside itself" if inside else "is listed already"
+        message = f"the directory {what}: its entries are under {shown}"
+        return self._problem(pending, Reason.LOOP, message, anyway=True)
+
     def _refused(self, pending: _Pending) -> Problem | None:
         """Why a directory is not listed; None where it is."""
-        first = self._listed.get(pending.meta_address)
-        if first is not None:
-            inside = pending.path == first or pending.path.startswith(first + b"/")
-            shown = Address(self._evidence, self._volume, first or b"/").local
-            message = "is inside itself" if inside else "is listed already"
-            return self._problem(
-                pending, Reason.LOOP, f"the directory {message}: its entries are under {shown}", anyway=True
-            )
         if pending.meta_address in self._skip:
             self._give_up(pending)
-            return self._problem(
-                pending, Reason.LOOP, "listing the directory did not return; it was left out", self._advice(pending)
-            )
+            message = "listing the directory did not return; it was left out"
+            return self._problem(pending, Reason.LOOP, message, self._advice())
         if len(pending.path) > MAX_PATH:
-            return self._problem(
-                pending, Reason.LIMIT, f"the path is longer than {MAX_PATH} bytes: the directory is not listed"
-            )
+            self._give_up(pending)
+            message = f"the path is longer than {MAX_PATH} bytes: the directory is not listed"
+            return self._problem(pending, Reason.LIMIT, message, self._advice())
         return None
 
     def _list(self, pending: _Pending, children: list[_Pending]) -> Iterator[Entry | Problem]:
@@ -155,26 +167,26 @@ class Walker:
             self._give_up(pending)
             yield self._failed(pending, error, "the directory cannot be listed")
             return
-        if self._is_alias(directory):
-            yield self._problem(
-                pending, Reason.LOOP, f"more than {MAX_ALIASES} directories lie on these clusters", anyway=True
-            )
-            return
         last = -1
+        is_first = self._is_fat
         while True:
             try:
                 item = next(items, None)
             except tsk.LIBRARY_ERRORS as error:
                 self._give_up(pending)
-                yield self._failed(
-                    pending, error, f"a name of the directory cannot be read (number {directory.current})"
-                )
+                yield self._failed(pending, error, f"name {directory.current} of the directory cannot be read")
                 if directory.current == last:
                     return
                 last = directory.current
                 continue
             if item is None:
                 return
+            if is_first and item.info.name.name not in (b".", b".."):
+                is_first = False
+                if self._is_alias(item.info.name.meta_addr):
+                    message = f"more than {MAX_ALIASES} directories lie on these clusters"
+                    yield self._problem(pending, Reason.LOOP, message, anyway=True)
+                    return
             yield from self._name_entries(item, pending, children)
 
     def _name_entries(self, item: Any, pending: _Pending, children: list[_Pending]) -> Iterator[Entry]:
@@ -187,7 +199,7 @@ class Walker:
                 self._later.append(_Pending(info.meta_addr, path, pending.orphan))
             return
         made = self._maker.describe(item, path, orphan=pending.orphan)
-        if self._track:
+        if self._track and not made.entries[0].reused:
             self._seen.add(info.meta_addr)
         yield from made.entries
         if made.target >= 0:
@@ -209,15 +221,10 @@ class Walker:
             return not info.flags & tsk.FLAG_ALLOCATED or int(info.type) in (tsk.NAME_DIR, 0)
         return int(meta.type) in (tsk.META_DIR, tsk.META_VIRTUAL_DIR, 0)
 
-    def _is_alias(self, directory: Any) -> bool:
-        """True where a FAT directory lies on clusters that were listed too often under other addresses."""
-        if self._track or self._name == "hfs+" or not directory.size:
-            return False
-        first = int(directory.info.names.meta_addr)
-        if directory.size > 2 or first > 2:
-            count = self._aliases[first] = self._aliases.get(first, 0) + 1
-            return count > MAX_ALIASES
-        return False
+    def _is_alias(self, first: int) -> bool:
+        """True where clusters, known by their first name's address, were listed too often."""
+        count = self._aliases[first] = self._aliases.get(first, 0) + 1
+        return count > MAX_ALIASES
 
     def _root_streams(self, root: int) -> Iterator[Entry]:
         """Alternate data streams of the root directory itself, which no name lists."""
@@ -276,7 +283,7 @@ class Walker:
         else:
             self._tree_incomplete = True
 
-    def _advice(self, pending: _Pending) -> str:
+    def _advice(self) -> str:
         if self._track:
             return "what is in it is listed by number under /$unlisted; read it with another tool for the names"
         return "read that directory with another tool"
@@ -286,7 +293,7 @@ class Walker:
         words = below.message if below is not None else tsk.said(error)
         reason = Reason.UNREADABLE if below is not None or tsk.READ_ERROR in words else Reason.CORRUPT
         message = f"{what}: {words}"
-        return self._problem(pending, reason, message, self._advice(pending))
+        return self._problem(pending, reason, message, self._advice())
 
     def _problem(
         self, pending: _Pending, reason: Reason, message: str, hint: str = "", *, anyway: bool = False
