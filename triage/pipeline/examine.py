@@ -95,7 +95,8 @@ class Examiner:
         budget = Budget(
             remaining_bytes=self._limits.decode_bytes,
             remaining_members=self._limits.decode_members,
-            remaining_depth=self._limits.decode_depth,
+            max_depth=self._limits.decode_depth,
+            max_member_bytes=self._limits.whole_bytes,
         )
         facts = self._facts(data, names, content_type, entry.address, budget, level, sha256.hexdigest())
         if not complete:
@@ -216,7 +217,7 @@ class Examiner:
                 text = str(inner)
                 kind = identify(bytes(member.data[:HEAD]), len(member.data), inner.name)
                 names = _names(inner, text, kind, "")
-                facts = self._facts(member.data, names, kind, inner, budget.deeper(), level)
+                facts = self._facts(member.data, names, kind, inner, budget, level)
                 children.append(Child(member.name, _relative(facts, text), member.times, member.part_of_document))
         except Exception as error:  # a decoder's bug on hostile bytes costs the members that follow
             problems.append(

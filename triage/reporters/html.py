@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any, TextIO
@@ -18,8 +19,9 @@ from markupsafe import Markup
 
 from triage.model.document import Document
 from triage.model.finding import PRIORITIES, Finding
+from triage.model.problem import Problem
 from triage.reporters.document_json import summary_dict
-from triage.reporters.html_data import MAX_FINDINGS, MAX_LINES, PageData, excerpt
+from triage.reporters.html_data import MAX_FINDINGS, MAX_LINES, Mask, PageData, excerpt
 from triage.reporters.masking import NOTE, mask_selectors
 from triage.reporters.overview import (
     ELEMENT_ORDER,
@@ -49,6 +51,7 @@ MAX_ITEMS = 12
 MAX_TEXT = 2000
 """Characters of any single text of page one and of the tables."""
 
+_IDENTITY = re.compile(r"(\bf-[0-9a-f]{12}\b)")
 _SCRIPTS = ("data.js", "finding.js", "page.js")
 
 
@@ -150,29 +153,40 @@ def _environment() -> Environment:
     return environment
 
 
-def _answers(document: Document, mask: Any) -> list[dict[str, Any]]:
-    """Page one; an item gets the link of its finding where each has one, else the links follow the items."""
+def _answers(document: Document, mask: Mask) -> list[dict[str, Any]]:
+    """Page one, each item as pieces of text and links.
+
+    The identity of a finding in an item becomes a link. Of the findings of an answer that no item names, each item
+    gets its own where there are as many items, else the links follow the items.
+    """
     known = {finding.id for finding in document.findings[:MAX_FINDINGS]}
     out = []
     for answer in document.answers:
-        paired = len(answer.finding_ids) == len(answer.items)
-        ids = [name if name in known else "" for name in answer.finding_ids]
-        items = [
-            (shown(mask(item)), ids[place] if paired else "") for place, item in enumerate(answer.items[:MAX_ITEMS])
-        ]
+        items = [_pieces(shown(mask(item)), known) for item in answer.items[:MAX_ITEMS]]
+        named = {text for pieces in items for text, linked in pieces if linked}
+        others = [name for name in answer.finding_ids if name in known and name not in named]
+        if len(others) == len(answer.items):
+            for pieces, name in zip(items, others, strict=False):
+                pieces += [(" ", False), (name, True)]
+            others = []
         out.append(
             {
                 "question": shown(mask(answer.question)),
                 "verdict": shown(mask(answer.verdict)),
                 "items": items,
                 "more": len(answer.items) - len(items),
-                "links": [] if paired else [name for name in ids if name][:10],
+                "links": others[:MAX_ITEMS],
             }
         )
     return out
 
 
-def _problem(problem: Any, mask: Any) -> dict[str, Any]:
+def _pieces(item: str, known: set[str]) -> list[tuple[str, bool]]:
+    """``item`` cut at the identities of findings that the page has; True for such a piece."""
+    return [(piece, piece in known) for piece in _IDENTITY.split(item) if piece]
+
+
+def _problem(problem: Problem, mask: Mask) -> dict[str, Any]:
     return {
         "address": visible(cut(mask(problem.address), MAX_TEXT)),
         "stage": shown(problem.stage),
@@ -184,7 +198,7 @@ def _problem(problem: Any, mask: Any) -> dict[str, Any]:
     }
 
 
-def _static(finding: Finding, document: Document, data: PageData, mask: Any) -> StaticFinding:
+def _static(finding: Finding, document: Document, data: PageData, mask: Mask) -> StaticFinding:
     best = strongest(finding)
     reasons = one_line(", ".join(why(finding, document.indicators)))
     passage = excerpt(best, mask, 400) if best is not None else ("", "", "")

@@ -15,7 +15,7 @@ import pytest
 import triage.reporters
 from tests.support.documents import empty_document, make_document, many_findings
 from tests.support.hostile import hostile_document
-from triage.model.document import Document
+from triage.model.document import Answer, Document
 from triage.reporters.html import MAX_ITEMS, STATIC_FINDINGS, asset, render_html
 
 FOLDER = Path(triage.reporters.__file__).parent
@@ -149,6 +149,18 @@ def test_items_of_page_one_link_their_findings() -> None:
     text = page(document)
     for finding in document.findings[:3]:
         assert f'href="#{finding.id}"' in text
+
+
+def test_an_identity_in_an_item_is_its_link_and_unknown_ones_are_text() -> None:
+    one, two = make_document().findings[:2]
+    answer = Answer(
+        "Q", "V", (f"a [{one.id}, critical] b f-000000000000", "c", "d"), (one.id, two.id, "f-000000000000")
+    )
+    text = page(make_document(answers=(answer,)))
+    link = '<a class="id" href="#{0}">{0}</a>'
+    assert f"<li><bdi>a [{link.format(one.id)}, critical] b f-000000000000</bdi></li>" in text
+    assert f"See {link.format(two.id)}" in text
+    assert "#f-000000000000" not in text
 
 
 def test_selectors_are_masked_everywhere_with_a_note_or_nowhere() -> None:
