@@ -28,13 +28,124 @@ import time
 import zlib
 from pathlib import Path
 
-WORDS = (
-    "the of and to in a is that for it as was with be by on not he his but at are this have from or had an they which "
-    "one you were her all she there would their we him been has when who will more no if out so said what up its about "
-    "into than them can only other new some could time these two may then do first any my now such like our over man me "
-    "even most made after also did many before must through back years where much your way well down should because "
-    "river window garden station paper table winter music letter kitchen market doctor teacher engine mountain"
-).split()
+WORDS = [
+    "the",
+    "of",
+    "and",
+    "to",
+    "in",
+    "a",
+    "is",
+    "that",
+    "for",
+    "it",
+    "as",
+    "was",
+    "with",
+    "be",
+    "by",
+    "on",
+    "not",
+    "he",
+    "his",
+    "but",
+    "at",
+    "are",
+    "this",
+    "have",
+    "from",
+    "or",
+    "had",
+    "an",
+    "they",
+    "which",
+    "one",
+    "you",
+    "were",
+    "her",
+    "all",
+    "she",
+    "there",
+    "would",
+    "their",
+    "we",
+    "him",
+    "been",
+    "has",
+    "when",
+    "who",
+    "will",
+    "more",
+    "no",
+    "if",
+    "out",
+    "so",
+    "said",
+    "what",
+    "up",
+    "its",
+    "about",
+    "into",
+    "than",
+    "them",
+    "can",
+    "only",
+    "other",
+    "new",
+    "some",
+    "could",
+    "time",
+    "these",
+    "two",
+    "may",
+    "then",
+    "do",
+    "first",
+    "any",
+    "my",
+    "now",
+    "such",
+    "like",
+    "our",
+    "over",
+    "man",
+    "me",
+    "even",
+    "most",
+    "made",
+    "after",
+    "also",
+    "did",
+    "many",
+    "before",
+    "must",
+    "through",
+    "back",
+    "years",
+    "where",
+    "much",
+    "your",
+    "way",
+    "well",
+    "down",
+    "should",
+    "because",
+    "river",
+    "window",
+    "garden",
+    "station",
+    "paper",
+    "table",
+    "winter",
+    "music",
+    "letter",
+    "kitchen",
+    "market",
+    "doctor",
+    "teacher",
+    "engine",
+    "mountain",
+]
 
 
 def text(rng: random.Random, size: int) -> bytes:
@@ -112,7 +223,8 @@ def make_image(folder: Path, files: int) -> Path:
             total += len(data)
     blocks = (total * 5 // 4 >> 20) + 64
     subprocess.run(
-        ["mkfs.ext4", "-q", "-F", "-b", "4096", "-N", str(files * 2), "-d", str(tree), str(image), f"{blocks}M"], check=True
+        ["mkfs.ext4", "-q", "-F", "-b", "4096", "-N", str(files * 2), "-d", str(tree), str(image), f"{blocks}M"],
+        check=True,
     )
     shutil.rmtree(tree)
     return image
@@ -181,7 +293,7 @@ def plain_loop(image: Path, rule_path: Path) -> None:
     import pytsk3
     import yara
 
-    names = {name: "" for name in ("filename", "filepath", "extension", "filetype", "owner")}
+    names = dict.fromkeys(("filename", "filepath", "extension", "filetype", "owner"), "")
     rules = yara.compile(filepath=str(rule_path), externals=names)
     file_system = pytsk3.FS_Info(pytsk3.Img_Info(str(image)))
     stack = [file_system.open_dir("/")]
@@ -205,7 +317,9 @@ def plain_loop(image: Path, rule_path: Path) -> None:
                 offset += len(piece)
             data = b"".join(pieces)
             hashlib.md5(data).digest(), hashlib.sha1(data).digest(), hashlib.sha256(data).digest()
-            hits += len(rules.match(data=data, timeout=60, externals={**names, "filename": name.decode("utf-8", "replace")}))
+            hits += len(
+                rules.match(data=data, timeout=60, externals={**names, "filename": name.decode("utf-8", "replace")})
+            )
             count += 1
     print(f"   plain loop: {count} files, {hits} rule matches")
 
@@ -215,7 +329,9 @@ def run_recover(image: Path, rules: Path, folder: Path) -> float:
     target = folder / "recovered"
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir()
-    externals = [part for name in ("filename", "filepath", "extension", "filetype", "owner") for part in ("-d", f"{name}=")]
+    externals = [
+        part for name in ("filename", "filepath", "extension", "filetype", "owner") for part in ("-d", f"{name}=")
+    ]
     start = time.monotonic()
     subprocess.run(["tsk_recover", "-e", str(image), str(target)], check=True, stdout=subprocess.DEVNULL)
     command = ["yara", "-r", "-w", "-p", str(os.cpu_count() or 1), *externals, str(rules), str(target)]

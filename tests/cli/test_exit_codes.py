@@ -112,7 +112,9 @@ def test_10_findings_at_or_above(triage, stick, keyword_rules):
 def test_13_both(triage, tmp_path):
     image = tmp_path / "both" / "both.dd"
     image.parent.mkdir()
-    text = b"passports stay in the office until your debt is paid. nobody leaves the house, the door is locked. help me\n"
+    text = (
+        b"passports stay in the office until your debt is paid. nobody leaves the house, the door is locked. help me\n"
+    )
     image.write_bytes(fat_image({"a.txt": text, "big.bin": os.urandom(2 << 20)}, kib=4096))
     result = triage("scan", image, "--case", "c", "--max-whole", "1", "--fail-on", "low", *QUICK)
     assert result.returncode == 13

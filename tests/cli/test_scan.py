@@ -146,7 +146,9 @@ def test_the_commands_that_show_gives_do_what_they_say(triage, stick):
         pytest.skip("icat (sleuthkit) is not installed")
     triage("scan", stick, "--case", "c", *QUICK)
     shown = triage("show", "c", "1", COLUMNS="400").stdout.decode()
-    command = next(line.strip() for line in shown.splitlines() if line.strip().startswith("icat") and "sha256sum" in line)
+    command = next(
+        line.strip() for line in shown.splitlines() if line.strip().startswith("icat") and "sha256sum" in line
+    )
     output = subprocess.run(["bash", "-c", command], capture_output=True, cwd=stick.parent).stdout.decode()
     digest = json.loads(triage("show", "c", "1", "--format", "json").stdout)["hashes"]["sha256"]
     assert digest in output
@@ -165,7 +167,17 @@ def test_o08_a_tracer_sees_evidence_opened_for_reading_only(stick, tmp_path, cac
     if shutil.which("strace") is None:
         pytest.skip("strace is not installed")
     log = tmp_path / "trace"
-    command = ["strace", "-f", "-e", "trace=open,openat,openat2,creat,connect", "-o", log, sys.executable, "-m", "triage"]
+    command = [
+        "strace",
+        "-f",
+        "-e",
+        "trace=open,openat,openat2,creat,connect",
+        "-o",
+        log,
+        sys.executable,
+        "-m",
+        "triage",
+    ]
     subprocess.run(
         [*command, "scan", stick, "--case", "c", *QUICK],
         cwd=tmp_path, env={**os.environ, "TRIAGE_CACHE": str(cache)}, capture_output=True, timeout=180,
@@ -207,9 +219,26 @@ def test_p02_a_killed_worker_costs_one_entry_which_is_named(tmp_path, cache):
     image = tmp_path / "many" / "many.dd"
     image.parent.mkdir()
     image.write_bytes(fat_image(files, kib=16384))
-    command = [sys.executable, "-m", "triage", "scan", str(image), "--case", "c", "--workers", "1", "--quiet", "--format", "jsonl"]
+    command = [
+        sys.executable,
+        "-m",
+        "triage",
+        "scan",
+        str(image),
+        "--case",
+        "c",
+        "--workers",
+        "1",
+        "--quiet",
+        "--format",
+        "jsonl",
+    ]
     process = subprocess.Popen(
-        command, cwd=tmp_path, env={**os.environ, "TRIAGE_CACHE": str(cache)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "TRIAGE_CACHE": str(cache)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     killed = False
     while process.poll() is None and not killed:
@@ -231,7 +260,10 @@ def test_p02_a_killed_worker_costs_one_entry_which_is_named(tmp_path, cache):
     assert report["state"] == "complete"
     audit = (tmp_path / "c" / "audit.jsonl").read_text()
     if killed and '"entry":"many.dd' in audit:
-        assert any("died" in problem["message"] and problem["address"].startswith("many.dd p1:/f/") for problem in report["problems"])
+        assert any(
+            "died" in problem["message"] and problem["address"].startswith("many.dd p1:/f/")
+            for problem in report["problems"]
+        )
 
 
 def test_p05_a_narrow_dumb_terminal_in_the_c_locale(triage, stick):

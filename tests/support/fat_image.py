@@ -79,7 +79,9 @@ class _Writer:
                 self._allocate(child)
                 data = self._directory(child, child.cluster, node.cluster)
                 for index in range(0, len(data), CLUSTER):
-                    self.clusters[child.cluster - 2 + index // CLUSTER] = data[index : index + CLUSTER].ljust(CLUSTER, b"\0")
+                    self.clusters[child.cluster - 2 + index // CLUSTER] = data[index : index + CLUSTER].ljust(
+                        CLUSTER, b"\0"
+                    )
             elif child.data:
                 child.cluster = self._chain(child.data, free=child.deleted)
 
@@ -132,7 +134,5 @@ def _long_slots(name: str, short: bytes) -> list[bytes]:
     slots = []
     for number, piece in enumerate(pieces, 1):
         order = number | (0x40 if number == len(pieces) else 0)
-        slots.append(
-            struct.pack("<B10sBBB12sH4s", order, piece[:10], 0x0F, 0, total, piece[10:22], 0, piece[22:26])
-        )
+        slots.append(struct.pack("<B10sBBB12sH4s", order, piece[:10], 0x0F, 0, total, piece[10:22], 0, piece[22:26]))
     return slots[::-1]

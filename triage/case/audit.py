@@ -32,6 +32,7 @@ class AuditLog:
 
     Args:
         path: The log; made when missing.
+
     Raises:
         CaseError: The existing log is broken, so nothing may be appended to it.
     """
@@ -48,6 +49,7 @@ class AuditLog:
         Args:
             event: Kebab-case name of what happened.
             details: JSON values; never a secret.
+
         Raises:
             OutputNotWritableError: The disk does not take it.
         """
@@ -77,6 +79,7 @@ def verify_audit_log(path: Path) -> tuple[int, str]:
 
     Returns:
         Number of lines and digest of the last one (64 zeros for an empty log).
+
     Raises:
         CaseError: Names the first bad line.
     """

@@ -1,9 +1,9 @@
 """A case folder: opened by one run for writing, by anyone for reading.
 
-    CASE/
-      case.db       facts, in SQLite (``schema.py``)
-      audit.jsonl   what was run (``audit.py``)
-      lock          held while a scan writes
+CASE/
+  case.db       facts, in SQLite (``schema.py``)
+  audit.jsonl   what was run (``audit.py``)
+  lock          held while a scan writes
 """
 
 from __future__ import annotations
@@ -138,7 +138,9 @@ class Case:
     def __enter__(self) -> Case:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:

@@ -72,7 +72,12 @@ def evidence(connection: sqlite3.Connection) -> list[tuple[int, EvidenceSource]]
         (
             number,
             EvidenceSource(
-                name, tuple(Path(p) for p in json.loads(paths)), container, size, json.loads(hashes), json.loads(details)
+                name,
+                tuple(Path(p) for p in json.loads(paths)),
+                container,
+                size,
+                json.loads(hashes),
+                json.loads(details),
             ),
         )
         for number, name, paths, container, size, hashes, details in rows

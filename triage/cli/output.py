@@ -46,6 +46,7 @@ def write_report(path: Path, name: str, document: Document, *, exclusive: bool =
         name: Format.
         document: What.
         exclusive: Refuse a path that exists.
+
     Raises:
         OutputNotWritableError: The place cannot be written.
     """

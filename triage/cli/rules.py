@@ -34,19 +34,38 @@ def list_rules(
     ruleset = load_rules(rules, profile=profile, languages=language or None, shipped=not no_shipped_rules)
     for pack in ruleset.packs:
         if as_json:
-            record = {"id": pack.id, "kind": pack.kind, "version": pack.version, "language": pack.language,
-                      "rules": pack.rules, "enabled": pack.enabled, "licence": pack.licence, "sha256": pack.sha256,
-                      "reviewed_by": pack.reviewed, "name": pack.name}
+            record = {
+                "id": pack.id,
+                "kind": pack.kind,
+                "version": pack.version,
+                "language": pack.language,
+                "rules": pack.rules,
+                "enabled": pack.enabled,
+                "licence": pack.licence,
+                "sha256": pack.sha256,
+                "reviewed_by": pack.reviewed,
+                "name": pack.name,
+            }
             print(json.dumps(record))
         else:
             state = "on " if pack.enabled else "off"
             print(safe_line(f"{state} {pack.id:<32} {pack.version:<8} {pack.rules:>4} rules  {pack.name}"))
     if every:
         for rule in ruleset.rules.values():
-            line = {"rule": rule.id, "indicator": rule.indicator, "role": rule.role, "weight": rule.weight,
-                    "trust": rule.trust, "language": rule.language, "gloss": rule.gloss}
-            print(json.dumps(line) if as_json else safe_line(
-                f"    {rule.id:<40} {rule.indicator or rule.role:<28} {rule.weight:.2f}  {rule.gloss}"))
+            line = {
+                "rule": rule.id,
+                "indicator": rule.indicator,
+                "role": rule.role,
+                "weight": rule.weight,
+                "trust": rule.trust,
+                "language": rule.language,
+                "gloss": rule.gloss,
+            }
+            print(
+                json.dumps(line)
+                if as_json
+                else safe_line(f"    {rule.id:<40} {rule.indicator or rule.role:<28} {rule.weight:.2f}  {rule.gloss}")
+            )
     if not as_json:
         on = sum(pack.enabled for pack in ruleset.packs)
         print(f"{on} of {len(ruleset.packs)} packs on, {len(ruleset.rules)} rules, digest {ruleset.digest[:16]}")

@@ -40,13 +40,19 @@ def scan(
         ..., metavar="EVIDENCE...", help="Disk images; of a split image or an E01 set the first segment is enough."
     ),
     case: Path | None = typer.Option(
-        None, "--case", metavar="DIR", envvar="TRIAGE_CASE",
+        None,
+        "--case",
+        metavar="DIR",
+        envvar="TRIAGE_CASE",
         help="Case folder, made when missing; the same command continues a case. "
         "Default: NAME.triage in the current folder.",
         rich_help_panel="Case",
     ),
     rules: list[Path] = typer.Option(
-        [], "--rules", metavar="PATH", envvar="TRIAGE_RULES",
+        [],
+        "--rules",
+        metavar="PATH",
+        envvar="TRIAGE_RULES",
         help="Rules of your own beside the shipped ones: a file or folder of YARA rules (.yar) or keyword packs "
         "(.toml, .txt). Repeatable.",
         rich_help_panel="Rules",
@@ -55,11 +61,17 @@ def scan(
         False, "--no-shipped-rules", help="Use only the rules given with --rules.", rich_help_panel="Rules"
     ),
     profile: str = typer.Option(
-        "default", "--profile", metavar="NAME", envvar="TRIAGE_PROFILE", help="Weights and thresholds.",
+        "default",
+        "--profile",
+        metavar="NAME",
+        envvar="TRIAGE_PROFILE",
+        help="Weights and thresholds.",
         rich_help_panel="Rules",
     ),
     language: list[str] = typer.Option(
-        [], "--language", metavar="TAG",
+        [],
+        "--language",
+        metavar="TAG",
         help="Only the keyword packs of these languages (drafts included), for instance bg. Repeatable. "
         "Default: all that are not drafts.",
         rich_help_panel="Rules",
@@ -68,27 +80,42 @@ def scan(
         ScanFormat.TABLE, "--format", "-f", help="What goes to standard output at the end.", rich_help_panel="Output"
     ),
     fail_on: FailOn = typer.Option(
-        FailOn.NEVER, "--fail-on", envvar="TRIAGE_FAIL_ON",
+        FailOn.NEVER,
+        "--fail-on",
+        envvar="TRIAGE_FAIL_ON",
         help="Exit with 10 (13 when something was not examined) when a finding has this priority or a higher one.",
         rich_help_panel="Output",
     ),
     quiet: bool = typer.Option(False, "--quiet", "-q", help="No progress on standard error.", rich_help_panel="Output"),
     workers: int = typer.Option(
-        0, "--workers", min=0, envvar="TRIAGE_WORKERS", help="Worker processes; 0 takes every core.",
+        0,
+        "--workers",
+        min=0,
+        envvar="TRIAGE_WORKERS",
+        help="Worker processes; 0 takes every core.",
         rich_help_panel="Limits",
     ),
     max_whole: int = typer.Option(
-        64, "--max-whole", min=1, max=1024, metavar="MIB",
+        64,
+        "--max-whole",
+        min=1,
+        max=1024,
+        metavar="MIB",
         help="Largest file that YARA and decoders see; above it keywords and digests only, and the report says so.",
         rich_help_panel="Limits",
     ),
     entry_seconds: float = typer.Option(
-        60.0, "--entry-seconds", min=1.0, metavar="S",
+        60.0,
+        "--entry-seconds",
+        min=1.0,
+        metavar="S",
         help="Time for one file (and 2 s for each MiB) before its worker is replaced.",
         rich_help_panel="Limits",
     ),
     as_raw: bool = typer.Option(
-        False, "--as-raw", help="Take an image that nothing recognises as raw bytes instead of refusing it.",
+        False,
+        "--as-raw",
+        help="Take an image that nothing recognises as raw bytes instead of refusing it.",
         rich_help_panel="Evidence",
     ),
 ) -> None:

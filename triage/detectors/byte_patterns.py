@@ -1,8 +1,8 @@
 """Terms as patterns over raw bytes.
 
-Evidence is not in one encoding, so a term is written out in each encoding in which it may stand, every character as the
-alternatives of its forms (case, accents, apostrophes ...). The patterns use nothing but byte escapes, classes, groups and
-bounded repeats, so that hyperscan, RE2, YARA and ``re`` read them alike.
+Evidence is not in one encoding, so a term is written out in each encoding in which it may stand, every character as
+the alternatives of its forms (case, accents, apostrophes ...). The patterns use nothing but byte escapes, classes,
+groups and bounded repeats, so that hyperscan, YARA and ``re`` read them alike.
 
 A regular expression is not translated: from its syntax tree come *required literals*, groups of words of which each
 match must hold one. Only where all groups are present is the expression itself run, on decoded text.
@@ -62,7 +62,7 @@ def _blank_pattern(encoding: str) -> bytes:
             blanks.add(character.encode(encoding))
         except UnicodeEncodeError:
             continue
-    return alternatives(blanks) + b"{1,4}" if all(len(raw) == 1 for raw in blanks) else alternatives(blanks) + b"{1,4}"
+    return alternatives(blanks) + b"{1,4}"
 
 
 def literal_pattern(text: str, folding: Folding, encoding: str) -> bytes | None:

@@ -70,8 +70,11 @@ def touches(character: str, neighbour: str) -> bool:
 @lru_cache(maxsize=65536)
 def is_barrier(character: str) -> bool:
     """Whether a character is no text: a control other than tab and line ends, or a byte that did not decode."""
-    return character in _CONTROLS or 0xD800 <= ord(character) <= 0xDFFF or ord(character) & 0xFFFE == 0xFFFE or (
-        character == "\ufffd"
+    return (
+        character in _CONTROLS
+        or 0xD800 <= ord(character) <= 0xDFFF
+        or ord(character) & 0xFFFE == 0xFFFE
+        or (character == "\ufffd")
     )
 
 
@@ -122,9 +125,7 @@ def forms(character: str, folding: Folding) -> tuple[str, ...]:
     if folding.unaccented:
         found.update(_bare(form) for form in tuple(found))
     if folding.names & {"nukta_fold", "bengali_fold"}:
-        found.update(
-            unicodedata.normalize("NFD", form).rstrip(_NUKTAS) for form in tuple(found) if form not in _NUKTAS
-        )
+        found.update(unicodedata.normalize("NFD", form).rstrip(_NUKTAS) for form in tuple(found) if form not in _NUKTAS)
     if "thai_sara_am" in folding.names and character == "\u0e33":
         found.add("\u0e4d\u0e32")
     for normal in ("NFC", "NFD"):
@@ -222,7 +223,10 @@ _SAME = {
     **_LATIN_STROKES,
     "ς": "σ",
     **{
-        chr(start + order): chr(series[0] + order) for series in _ETHIOPIC_SERIES for start in series for order in range(7)
+        chr(start + order): chr(series[0] + order)
+        for series in _ETHIOPIC_SERIES
+        for start in series
+        for order in range(7)
     },
 }
 _SKELETONS = _Skeletons()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,12 @@ class HyperscanEngine:
     def __init__(self, patterns: Sequence[bytes], cache: Path | None) -> None:
         import hyperscan
 
-        self._found: set[int] = set()
+        self._database: Any
         key = cache_key(
-            "keywords", str(hyperscan.__version__).encode(), str(_platform()).encode(), json.dumps([p.decode("latin-1") for p in patterns]).encode()
+            "keywords",
+            metadata.version("hyperscan").encode(),
+            str(_platform()).encode(),
+            json.dumps([p.decode("latin-1") for p in patterns]).encode(),
         )
         blob = read_cached(cache, key)
         if blob is not None:
@@ -44,7 +48,10 @@ class HyperscanEngine:
         self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
         flags = hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_DOTALL
         self._database.compile(
-            expressions=list(patterns), ids=list(range(len(patterns))), elements=len(patterns), flags=[flags] * len(patterns)
+            expressions=list(patterns),
+            ids=list(range(len(patterns))),
+            elements=len(patterns),
+            flags=[flags] * len(patterns),
         )
         write_cached(cache, key, hyperscan.dumpb(self._database))
 
@@ -79,7 +86,7 @@ class YaraEngine:
 
     def present(self, data: Buffer) -> list[int]:
         """Identities of the patterns that occur, ascending."""
-        found = set()
+        found: set[int] = set()
         for rules in self._rules:
             for match in rules.match(data=bytes(data)):
                 found.update(int(string.identifier[2:]) for string in match.strings)
@@ -101,7 +108,9 @@ def _platform() -> str:
     import platform
 
     try:
-        flags = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith(("flags", "Features")))
+        flags = next(
+            line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith(("flags", "Features"))
+        )
     except (OSError, StopIteration):
         flags = ""
     return platform.machine() + flags

@@ -38,6 +38,7 @@ class KeywordDetector:
     Args:
         terms: What to look for.
         cache_dir: Folder for compiled databases, None for none.
+
     Raises:
         RuleError: A term can never be found.
     """
@@ -45,7 +46,7 @@ class KeywordDetector:
     name = "keywords"
 
     def __init__(self, terms: Sequence[KeywordTerm], *, cache_dir: Path | None = None) -> None:
-        self._prepared = prepare(terms)
+        self._prepared = prepare(terms, cache_dir)
         self._engine = make_engine(self._prepared.patterns, cache_dir) if self._prepared.patterns else None
 
     def scan(self, data: Buffer, names: ContentNames) -> Detection:

@@ -2,104 +2,138 @@
 
 from __future__ import annotations
 
+import marshal
 import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 
 from triage.detectors.byte_patterns import encodings_for, literal_pattern, plain_patterns, requirement
+from triage.detectors.cache import cache_key, read_cached, write_cached
 from triage.detectors.characters import Folding
 from triage.errors import RuleError
 from triage.model.rules import KeywordTerm
 
+PREPARATION = b"1"
+"""Changes whenever what is prepared from the same terms changes."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Literal:
-    """A literal term in one encoding."""
+    """A literal term in one encoding; ``source`` is its byte pattern."""
 
     term: KeywordTerm
     encoding: str
-    pattern: re.Pattern[bytes]
+    source: bytes
+
+    @cached_property
+    def pattern(self) -> re.Pattern[bytes]:
+        """Finds every place; compiled when first needed."""
+        return re.compile(self.source, re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Expression:
     """A regular expression; ``gates`` are groups of atom numbers, ``width`` the most characters of a match."""
 
     term: KeywordTerm
-    pattern: re.Pattern[str]
     gates: tuple[frozenset[int], ...]
     width: int
 
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """The expression as Python reads it; compiled when first needed."""
+        return re.compile(self.term.term, re.DOTALL if self.term.case_sensitive else re.IGNORECASE | re.DOTALL)
+
 
 @dataclass(slots=True)
+class Plan:
+    """Plain values that the search is built from, kept between runs.
+
+    Attributes:
+        patterns: Distinct byte patterns; the position is the identity.
+        literals: (identity, index of the term, encoding).
+        atoms: (identity, atom number, encoding).
+        expressions: (index of the term, gates, width).
+    """
+
+    patterns: list[bytes] = field(default_factory=list)
+    literals: list[tuple[int, int, str]] = field(default_factory=list)
+    atoms: list[tuple[int, int, str]] = field(default_factory=list)
+    expressions: list[tuple[int, list[list[int]], int]] = field(default_factory=list)
+
+
 class Prepared:
     """Everything that a search needs.
 
     Attributes:
-        patterns: Distinct byte patterns; the position is the identity.
+        patterns: As in the plan.
         literals: By identity: the literal terms that it stands for.
         atoms: By identity: (atom number, encoding).
         atom_patterns: By (atom number, encoding): its byte patterns, to find where it stands.
         by_gate: By atom number: the expressions whose first gate holds it.
         expressions: All expressions.
-        ungated: Expressions of which no literal is required; they run on every text.
+        ungated: Expressions of which no literal is required.
     """
 
-    patterns: list[bytes] = field(default_factory=list)
-    literals: dict[int, list[Literal]] = field(default_factory=dict)
-    atoms: dict[int, list[tuple[int, str]]] = field(default_factory=dict)
-    atom_patterns: dict[tuple[int, str], tuple[bytes, ...]] = field(default_factory=dict)
-    expressions: list[Expression] = field(default_factory=list)
-    by_gate: dict[int, list[int]] = field(default_factory=dict)
-    ungated: list[int] = field(default_factory=list)
-
+    def __init__(self, plan: Plan, terms: Sequence[KeywordTerm]) -> None:
+        self.patterns = plan.patterns
+        self.literals: dict[int, list[Literal]] = {}
+        for identity, index, encoding in plan.literals:
+            self.literals.setdefault(identity, []).append(Literal(terms[index], encoding, plan.patterns[identity]))
+        self.atoms: dict[int, list[tuple[int, str]]] = {}
+        self.atom_patterns: dict[tuple[int, str], list[bytes]] = {}
+        for identity, number, encoding in plan.atoms:
+            self.atoms.setdefault(identity, []).append((number, encoding))
+            self.atom_patterns.setdefault((number, encoding), []).append(plan.patterns[identity])
+        self.expressions = [
+            Expression(terms[index], tuple(frozenset(gate) for gate in gates), width)
+            for index, gates, width in plan.expressions
+        ]
+        self.by_gate: dict[int, list[int]] = {}
+        self.ungated: list[int] = []
+        for number, expression in enumerate(self.expressions):
+            if not expression.gates:
+                self.ungated.append(number)
+            for atom in expression.gates[0] if expression.gates else ():
+                self.by_gate.setdefault(atom, []).append(number)
 
 
 class _Builder:
     """Collects patterns, each once."""
 
     def __init__(self) -> None:
-        self.prepared = Prepared()
+        self.plan = Plan()
         self._identities: dict[bytes, int] = {}
         self._atom_numbers: dict[tuple[str, tuple[str, ...]], int] = {}
 
     def identity(self, pattern: bytes) -> int:
         found = self._identities.get(pattern)
         if found is None:
-            found = self._identities[pattern] = len(self.prepared.patterns)
-            self.prepared.patterns.append(pattern)
+            found = self._identities[pattern] = len(self.plan.patterns)
+            self.plan.patterns.append(pattern)
         return found
 
-    def literal(self, term: KeywordTerm) -> None:
+    def literal(self, index: int, term: KeywordTerm) -> None:
         text = unicodedata.normalize("NFC", term.term)
         folding = Folding.of(term.case_sensitive, term.normalise)
-        written = False
+        before = len(self.plan.literals)
         for encoding in encodings_for(text, term.encodings):
             pattern = literal_pattern(text, folding, encoding)
-            if pattern is None:
-                continue
-            written = True
-            exact = Literal(term, encoding, re.compile(pattern, re.DOTALL))
-            self.prepared.literals.setdefault(self.identity(pattern), []).append(exact)
-        if not written:
+            if pattern is not None:
+                self.plan.literals.append((self.identity(pattern), index, encoding))
+        if len(self.plan.literals) == before:
             raise RuleError(f"term cannot be written in any encoding: {term.rule}")
 
-    def expression(self, term: KeywordTerm) -> None:
-        flags = re.DOTALL if term.case_sensitive else re.IGNORECASE | re.DOTALL
+    def expression(self, index: int, term: KeywordTerm) -> None:
         try:
-            compiled = re.compile(term.term, flags)
             needs = requirement(term.term)
         except re.error as error:
             raise RuleError(f"pattern does not compile: {term.rule}: {error}") from error
-        gates = tuple(frozenset(self.atom(text, term.encodings) for text in sorted(group)) for group in needs.groups)
-        number = len(self.prepared.expressions)
-        self.prepared.expressions.append(Expression(term, compiled, gates, needs.width))
-        if not gates:
-            self.prepared.ungated.append(number)
-            return
-        for atom in gates[0]:
-            self.prepared.by_gate.setdefault(atom, []).append(number)
+        gates = [[self.atom(text, term.encodings) for text in sorted(group)] for group in needs.groups]
+        self.plan.expressions.append((index, gates, needs.width))
 
     def atom(self, text: str, legacy: tuple[str, ...]) -> int:
         key = (text, () if text.isascii() else legacy)
@@ -108,24 +142,30 @@ class _Builder:
             return found
         number = self._atom_numbers[key] = len(self._atom_numbers)
         for encoding in ("utf-8",) if text.isascii() else ("utf-8", *legacy):
-            patterns = plain_patterns(text, encoding)
-            for pattern in patterns:
-                self.prepared.atoms.setdefault(self.identity(pattern), []).append((number, encoding))
-            if patterns:
-                self.prepared.atom_patterns[number, encoding] = patterns
+            for pattern in plain_patterns(text, encoding):
+                self.plan.atoms.append((self.identity(pattern), number, encoding))
         return number
 
 
-def prepare(terms: Sequence[KeywordTerm]) -> Prepared:
-    """Terms made ready.
+def prepare(terms: Sequence[KeywordTerm], cache: Path | None = None) -> Prepared:
+    """Terms made ready, from the cache where they were made ready before.
 
     Raises:
         RuleError: A term that can never be found; it would be silence that looks like absence.
     """
+    key = cache_key("terms", PREPARATION, repr(tuple(terms)).encode("utf-8", "surrogatepass"))
+    blob = read_cached(cache, key)
+    if blob is not None:
+        try:
+            return Prepared(Plan(*marshal.loads(blob)), terms)
+        except (ValueError, EOFError, TypeError):
+            pass
     builder = _Builder()
-    for term in terms:
+    for index, term in enumerate(terms):
         if term.kind == "regex":
-            builder.expression(term)
+            builder.expression(index, term)
         else:
-            builder.literal(term)
-    return builder.prepared
+            builder.literal(index, term)
+    plan = builder.plan
+    write_cached(cache, key, marshal.dumps((plan.patterns, plan.literals, plan.atoms, plan.expressions)))
+    return Prepared(plan, terms)

@@ -30,6 +30,7 @@ class YaraDetector:
         sources: The rule files, one namespace each.
         timeout: Seconds asked of the engine for one content.
         cache_dir: Not used: compiling is quick.
+
     Raises:
         RuleSyntaxError: A source does not compile.
     """
@@ -88,7 +89,7 @@ class _Set:
             return
         import yara
 
-        blank = dict.fromkeys(EXTERNALS, "")
+        blank: dict[str, Any] = dict.fromkeys(EXTERNALS, "")
         texts = {source.namespace: source.text for source in sources}
         try:
             self._all = yara.compile(sources=texts, externals=blank, includes=False)

@@ -33,6 +33,7 @@ def escape_name(raw: bytes, *, syntax: bool = True) -> str:
     Args:
         raw: The name as stored, any bytes.
         syntax: Also escape what would read as address syntax (``:``, ``!`` before a slash).
+
     Returns:
         Printable text without control, bidi or zero-width characters.
     """

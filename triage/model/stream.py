@@ -20,8 +20,10 @@ class Stream(Protocol):
         Args:
             offset: Bytes from the start of the stream.
             length: Bytes wanted, 0 or more; any size, the stream splits as its source needs.
+
         Returns:
             ``length`` bytes; fewer only at the end of the stream.
+
         Raises:
             ReadFailedError: The source cannot give these bytes.
         """

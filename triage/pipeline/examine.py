@@ -181,7 +181,7 @@ class Examiner:
     ) -> list[Detection]:
         """Keywords in decoded text, where a format hides text from the raw bytes."""
         try:
-            segments: tuple[TextSegment, ...] = extract(content_type, data)
+            segments: tuple[TextSegment, ...] = extract(content_type, memoryview(data))
             return [self._detectors.keywords.scan_text(segment, names) for segment in segments]
         except Exception as error:  # an extractor's bug on hostile bytes costs that text alone
             problems.append(
@@ -390,7 +390,5 @@ def _relative(facts: ContentFacts, address: str) -> ContentFacts:
         return facts
     return replace(
         facts,
-        problems=tuple(
-            replace(problem, address=problem.address.removeprefix(address)) for problem in facts.problems
-        ),
+        problems=tuple(replace(problem, address=problem.address.removeprefix(address)) for problem in facts.problems),
     )

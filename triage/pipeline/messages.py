@@ -65,7 +65,8 @@ class WorkItem:
     def from_row(cls, entry_id: int, row: tuple[Any, ...], level: int) -> WorkItem:
         """From ``Case.work_rows``."""
         *reading, flags, owner = row
-        return cls(entry_id, *reading, bool(flags & ALLOC_NAME), bool(flags & ALLOC_INODE), owner, level)
+        allocated = (bool(flags & ALLOC_NAME), bool(flags & ALLOC_INODE))
+        return cls(*(entry_id, *reading, *allocated, owner, level))
 
     def entry(self, evidence: str, volume: str) -> Entry:
         """The entry, as a file system reads it."""

@@ -20,6 +20,7 @@ def become_child(*, address_space: int) -> list[str]:
 
     Args:
         address_space: Bytes of address space, 0 for no limit.
+
     Returns:
         What could not be set, in words.
     """

@@ -71,8 +71,10 @@ def run_scan(plan: ScanPlan, observer: Observer | None = None) -> ScanOutcome:
     Args:
         plan: What to do.
         observer: Who watches.
+
     Returns:
         How it ended. A keyboard interrupt does not raise: it leaves a case that says partial.
+
     Raises:
         EvidenceError: No source could be opened.
         CaseError: The case is in use, of another version, or made with other rules or options.
@@ -165,7 +167,10 @@ class _Scan:
             case.set_meta("run", state)
             case.set_meta("state", "complete" if complete else "partial")
         case.audit(
-            "scan-ended", state="complete" if complete else "partial", findings=len(findings), entries=self._tally.entries
+            "scan-ended",
+            state="complete" if complete else "partial",
+            findings=len(findings),
+            entries=self._tally.entries,
         )
 
     # --- opening ------------------------------------------------------------------------------------------------
@@ -225,10 +230,15 @@ class _Scan:
         """List one volume in one transaction: listed whole or not at all."""
         entries: list[Entry] = []
         problems: list[Problem] = []
+
+        def forget() -> None:
+            entries.clear()
+            problems.clear()
+
         for batch in walk_volume(
             request,
             seconds=self._plan.limits.walk_seconds,
-            on_restart=lambda: (entries.clear(), problems.clear()),  # type: ignore[func-returns-value]
+            on_restart=forget,
         ):
             for item in batch:
                 if isinstance(item, Problem):
@@ -317,7 +327,12 @@ class _Scan:
             if self._queue is not None:
                 self._observer.progress(
                     Progress(
-                        tally.entries, self._queue.entries, tally.bytes, self._queue.bytes, now - self._began, tally.problems
+                        tally.entries,
+                        self._queue.entries,
+                        tally.bytes,
+                        self._queue.bytes,
+                        now - self._began,
+                        tally.problems,
                     )
                 )
         if now - tally.topped >= tally.top_pause and not isinstance(self._observer, SilentObserver):
@@ -379,4 +394,3 @@ def _size_of(paths: Sequence[Path]) -> int:
         except OSError:
             continue
     return total
-

@@ -231,9 +231,7 @@ def death_problem(address: str, size: int, death: Death) -> Problem:
             "examine this entry with another tool",
             size,
         )
-    return Problem(
-        address, "pipeline/worker", death.reason, f"{what}; it was tried again", "", 0, examined_anyway=True
-    )
+    return Problem(address, "pipeline/worker", death.reason, f"{what}; it was tried again", "", 0, examined_anyway=True)
 
 
 def raw_level_problem(address: str, size: int) -> Problem:
@@ -246,4 +244,3 @@ def raw_level_problem(address: str, size: int) -> Problem:
         "examine this entry with another tool",
         size,
     )
-

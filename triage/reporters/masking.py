@@ -15,7 +15,7 @@ KEPT = 3
 
 NOTE = (
     "Phone numbers, e-mail addresses, account and card numbers are masked here. "
-    "`triage show CASE FINDING` shows them in full from the case."
+    "The command triage show CASE FINDING gives them in full."
 )
 
 _LEAST_DIGITS = 7

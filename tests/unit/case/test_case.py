@@ -131,7 +131,7 @@ def test_any_bytes_in_names_and_texts_are_kept(case):
     raw = b"/\xff\xfe\x00\x1b" + "\udc80".encode("utf-8", "surrogatepass")
     hit = Hit("r#1", 0, 1, "utf-8", "\ud800", "\udcff", "\x00")
     fill(case, entry(raw, size=2**63, meta_address=2**64, times=Times(mtime=2**70)))
-    record(case, EntryResult(1, "d" * 64, facts(hits=(), counts=(HitCount("r#1", 1),)) , TEXT))
+    record(case, EntryResult(1, "d" * 64, facts(hits=(), counts=(HitCount("r#1", 1),)), TEXT))
     record(case, EntryResult(1, "e" * 64, replace(facts("e" * 64), hits=(hit,)), TEXT))
     (unit,) = list(case.units())[:1]
     assert unit.entry.address.path == raw

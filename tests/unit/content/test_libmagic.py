@@ -74,7 +74,12 @@ def test_the_process_is_left_as_it_was() -> None:
 def test_description_is_bounded_printable_text() -> None:
     if libmagic.libmagic_status():
         pytest.skip(libmagic.libmagic_status())
-    for data in (b"%!PS-Adobe\n%%Title: \x1b[31m" + b"x" * 500, b"\x89HDF\r\n\x1a\n" + bytes(50), os.urandom(2000), b""):
+    for data in (
+        b"%!PS-Adobe\n%%Title: \x1b[31m" + b"x" * 500,
+        b"\x89HDF\r\n\x1a\n" + bytes(50),
+        os.urandom(2000),
+        b"",
+    ):
         found = libmagic.describe(data)
         if found is not None:
             assert found[1].isprintable() and found[1].isascii() and 0 < len(found[1]) <= 100

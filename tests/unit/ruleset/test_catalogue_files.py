@@ -49,9 +49,20 @@ def test_place(name, own):
 def test_shipped_values(shipped):
     rules = load_rules()
     indicator = rules.indicators["control.debt_threat"]
-    assert (indicator.element, indicator.base_weight, indicator.urgency, indicator.single_ok) == ("means", 0.5, 1, False)
-    assert (indicator.ilo, indicator.artefacts, indicator.sources) == (("debt_bondage",), ("chat",), ("somewhere-2020",))
-    assert [(a.id, a.globs, a.value, a.classes) for a in rules.artefacts] == [("chat.one", ("*/one.db",), 0.9, ("chat",))]
+    assert (indicator.element, indicator.base_weight, indicator.urgency, indicator.single_ok) == (
+        "means",
+        0.5,
+        1,
+        False,
+    )
+    assert (indicator.ilo, indicator.artefacts, indicator.sources) == (
+        ("debt_bondage",),
+        ("chat",),
+        ("somewhere-2020",),
+    )
+    assert [(a.id, a.globs, a.value, a.classes) for a in rules.artefacts] == [
+        ("chat.one", ("*/one.db",), 0.9, ("chat",))
+    ]
     for name in ("user.keyword", "user.yara"):
         built_in = rules.indicators[name]
         assert (built_in.element, built_in.base_weight, built_in.single_ok, built_in.urgency) == ("other", 0.6, True, 0)

@@ -76,7 +76,12 @@ def test_hint_names_the_nearest_indicator(own):
 def test_shipped_pack(shipped):
     rules = load_rules()
     keyword = {term.rule: term for term in rules.keywords}["keywords/de#1"]
-    assert (keyword.term, keyword.kind, keyword.match, keyword.case_sensitive) == ("passport held", "literal", "word", False)
+    assert (keyword.term, keyword.kind, keyword.match, keyword.case_sensitive) == (
+        "passport held",
+        "literal",
+        "word",
+        False,
+    )
     assert (keyword.normalise, keyword.encodings) == (("nfkc", "casefold"), ("cp1252",))
     info = rules.rules["keywords/de#1"]
     assert (info.pack, info.indicator, info.weight, info.trust) == ("keywords/de", "control.debt_threat", 0.5, 1.0)
@@ -102,7 +107,9 @@ def test_confidence_is_trust_and_a_pattern_has_its_own_boundaries(own):
 
 
 def test_user_pack_keeps_its_identity_behind_the_prefix(own):
-    text = "[pack]\nid = 'keywords/de'\nlanguage = 'de'\n[[term]]\nterm = 'one'\nindicator = 'move.transfer'\nweight = 0\n"
+    text = (
+        "[pack]\nid = 'keywords/de'\nlanguage = 'de'\n[[term]]\nterm = 'one'\nindicator = 'move.transfer'\nweight = 0\n"
+    )
     rules = load_rules([own("lab.toml", text)])
     info = rules.rules["user/keywords/de#1"]
     assert (info.pack, info.weight, info.indicator) == ("user/keywords/de", 0.0, "move.transfer")

@@ -50,7 +50,7 @@ def test_language_choice_does_not_touch_what_the_user_names(own):
 
 def test_draft_with_an_error_stops_no_scan_but_the_check(shipped):
     place = shipped / "keywords/am/am.toml"
-    place.write_text(place.read_text().replace('weight = 0.5', "weight = 5"))
+    place.write_text(place.read_text().replace("weight = 0.5", "weight = 5"))
     load_rules()
     assert [(i.code, i.line) for i in check_rules() if i.severity == "error"] == [("out-of-range", 17)]
     with pytest.raises(RuleError):
@@ -191,7 +191,12 @@ def test_digest_follows_what_is_used(own, shipped):
     draft = shipped / "keywords/am/am.toml"
     draft.write_text(draft.read_text() + "# changed\n")
     assert load_rules().digest == base
-    for name in ("keywords/de/de.toml", "indicators/catalogue.toml", "profiles/default.toml", "artefacts/artefacts.toml"):
+    for name in (
+        "keywords/de/de.toml",
+        "indicators/catalogue.toml",
+        "profiles/default.toml",
+        "artefacts/artefacts.toml",
+    ):
         place = shipped / name
         before = place.read_text()
         place.write_text(before + "# changed\n")

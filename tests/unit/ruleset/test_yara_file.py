@@ -79,7 +79,9 @@ def test_metadata_are_kept_and_made_visible(own):
 
 
 def test_indicator_of_the_catalogue_and_of_another_tool(own):
-    path = own("lab.yar", rule("A", 'indicator = "move.transfer" role = "context"') + rule("B", 'indicator = "some words"'))
+    path = own(
+        "lab.yar", rule("A", 'indicator = "move.transfer" role = "context"') + rule("B", 'indicator = "some words"')
+    )
     rules = load_rules([path]).rules
     assert (rules["yara/user/lab#A"].indicator, rules["yara/user/lab#A"].role) == ("move.transfer", "context")
     assert rules["yara/user/lab#B"].indicator == "user.yara"
@@ -90,7 +92,9 @@ def test_U01_private_and_global_rules(own):  # noqa: N802
     path = own("lab.yar", "private rule P { condition: filesize > 3 }\nglobal rule G { condition: P }\n" + rule("R"))
     rules = load_rules([path], shipped=False)
     assert sorted(rules.rules) == ["yara/user/lab#G", "yara/user/lab#R"]
-    assert [(i.code, i.severity, i.line, i.column) for i in check_rules([path])] == [("yara-global-rule", "warning", 2, 13)]
+    assert [(i.code, i.severity, i.line, i.column) for i in check_rules([path])] == [
+        ("yara-global-rule", "warning", 2, 13)
+    ]
 
 
 def test_only_private_rules_are_no_rules(own):
@@ -101,9 +105,21 @@ def test_only_private_rules_are_no_rules(own):
 def test_shipped_rule(shipped):
     rules = load_rules()
     info = rules.rules["yara/wallets#Wallet"]
-    assert (info.indicator, info.weight, info.trust, info.role, info.pack) == ("move.transfer", 0.4, 0.8, "evidence", "yara/wallets")
+    assert (info.indicator, info.weight, info.trust, info.role, info.pack) == (
+        "move.transfer",
+        0.4,
+        0.8,
+        "evidence",
+        "yara/wallets",
+    )
     pack = next(pack for pack in rules.packs if pack.kind == "yara")
-    assert (pack.id, pack.version, pack.licence, pack.rules, pack.enabled) == ("yara/wallets", "1.0", "Apache-2.0", 1, True)
+    assert (pack.id, pack.version, pack.licence, pack.rules, pack.enabled) == (
+        "yara/wallets",
+        "1.0",
+        "Apache-2.0",
+        1,
+        True,
+    )
     assert not rules.yara[0].uses_externals
 
 
@@ -163,7 +179,7 @@ def test_index_file_adds_nothing_to_its_folder(own):
 
 
 def test_error_in_an_included_file_is_told_there(own):
-    own("part.inc", 'rule Part {\n  condition: nothing_known\n}\n')
+    own("part.inc", "rule Part {\n  condition: nothing_known\n}\n")
     path = own("lab.yar", '// first\n// second\ninclude "part.inc"\nrule A { condition: nor_this }\n')
     with pytest.raises(RuleSyntaxError, match=r"part\.inc:2:14: "):
         load_rules([path])
@@ -197,7 +213,9 @@ def test_U01_include_through_a_link_out_of_the_folder(own, tmp_path):  # noqa: N
 def test_not_utf8_looks_for_the_bytes_that_stand_there(own):
     import yara
 
-    source = b'rule A { meta: author = "Ren\xe9" strings: $a = "caf\xe9" $b = /\xe9{2}x/ condition: any of them } // \xe9'
+    source = (
+        b'rule A { meta: author = "Ren\xe9" strings: $a = "caf\xe9" $b = /\xe9{2}x/ condition: any of them } // \xe9'
+    )
     path = own("lab.yar", source)
     text = load_rules([path], shipped=False).yara[0].text
     compiled = yara.compile(source=text)

@@ -32,9 +32,13 @@ def test_externals(body, expected):
 
 
 def test_rules_modifiers_and_tags():
-    source = "import \"pe\"\nprivate rule a { condition: true }\nglobal private rule b : t u { meta: x = 1 condition: a }\nrule c{condition:b}"
+    source = 'import "pe"\nprivate rule a { condition: true }\nglobal private rule b : t u { meta: x = 1 condition: a }\nrule c{condition:b}'
     found = outline(source).rules
-    assert [(r.name, r.private, r.is_global) for r in found] == [("a", True, False), ("b", True, True), ("c", False, False)]
+    assert [(r.name, r.private, r.is_global) for r in found] == [
+        ("a", True, False),
+        ("b", True, True),
+        ("c", False, False),
+    ]
     assert [place(source, r.start) for r in found] == [(2, 14), (3, 21), (4, 6)]
     assert place(source, found[1].meta["x"]) == (3, 37)
 

@@ -25,7 +25,9 @@ def pack(data: bytes, name: bytes = b"", mtime: int = 0, flags: int = 0, fields:
     flags |= 8 if name else 0
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     body = packer.compress(data) + packer.flush()
-    head = b"\x1f\x8b\x08" + bytes((flags,)) + struct.pack("<IBB", mtime, 0, 3) + fields + (name + b"\0" if name else b"")
+    head = (
+        b"\x1f\x8b\x08" + bytes((flags,)) + struct.pack("<IBB", mtime, 0, 3) + fields + (name + b"\0" if name else b"")
+    )
     return head + body + struct.pack("<II", zlib.crc32(data), len(data) & 0xFFFFFFFF)
 
 
@@ -33,7 +35,13 @@ def test_name_and_time_come_from_the_header_else_the_file_name() -> None:
     members, problems = open_once(pack(NOTE, b"ledger.txt", 1_700_000_000))
     assert problems == []
     assert (members[0].name, members[0].data, members[0].times.mtime) == (b"ledger.txt", NOTE, 1_700_000_000 * 10**9)
-    for name, inner in ((b"a.txt.gz", b"a.txt"), (b"a.tgz", b"a.tar"), (b"a.TGZ", b"a.tar"), (b"odd", b"odd"), (b".gz", b".gz")):
+    for name, inner in (
+        (b"a.txt.gz", b"a.txt"),
+        (b"a.tgz", b"a.tar"),
+        (b"a.TGZ", b"a.tar"),
+        (b"odd", b"odd"),
+        (b".gz", b".gz"),
+    ):
         members, _ = open_once(pack(NOTE), address=Address("i", "p1", b"/" + name))
         assert members[0].name == inner
         assert members[0].times.mtime is None
@@ -55,7 +63,11 @@ def test_members_are_joined_and_zeros_behind_them_are_padding() -> None:
 def test_trailing_data_is_told() -> None:
     members, problems = open_once(gzip.compress(NOTE) + b"garbage behind")
     assert members[0].data == NOTE
-    assert problems[0].reason is Reason.CORRUPT and "14 bytes behind" in problems[0].message and problems[0].examined_anyway
+    assert (
+        problems[0].reason is Reason.CORRUPT
+        and "14 bytes behind" in problems[0].message
+        and problems[0].examined_anyway
+    )
 
 
 def test_truncated_keeps_what_inflates() -> None:
@@ -112,7 +124,9 @@ def test_a01_quine_ends_by_depth() -> None:
     """A chain of files each of which claims to hold the next, like r.gz, ends at the limit of depth."""
     data, address, budget = gzip.compress(b"\x1f\x8b\x08 not really"), HERE, Budget(max_depth=4)
     for _ in range(4):
-        assert any(isinstance(item, Member) for item in decode(identify(data, len(data), b"r.gz"), data, address, budget) or ())
+        assert any(
+            isinstance(item, Member) for item in decode(identify(data, len(data), b"r.gz"), data, address, budget) or ()
+        )
         address = address.child(b"r.gz")
     last = list(decode(identify(data, len(data), b"r.gz"), data, address, budget) or ())
     assert [item.reason for item in last] == [Reason.LIMIT]

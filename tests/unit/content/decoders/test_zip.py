@@ -55,7 +55,9 @@ def test_methods_of_the_standard_library() -> None:
     assert members[0].data == NOTE and problems == []
 
 
-@pytest.mark.parametrize(("method", "word"), [(9, "deflate64"), (93, "zstandard"), (98, "PPMd"), (6, "implode"), (77, "77")])
+@pytest.mark.parametrize(
+    ("method", "word"), [(9, "deflate64"), (93, "zstandard"), (98, "PPMd"), (6, "implode"), (77, "77")]
+)
 def test_other_methods_are_told_and_the_rest_goes_on(method: int, word: str) -> None:
     members, problems = open_once(make_zip([Part(b"odd", NOTE, method), Part(b"good", NOTE)]))
     assert [item.name for item in members] == [b"good"]
@@ -161,7 +163,9 @@ def test_a01_lzma_with_a_giant_dictionary_asks_for_no_memory() -> None:
 
 def test_a02_claimed_size_is_only_a_claim() -> None:
     data = bytes(3 * MIB) + NOTE
-    members, problems = open_once(make_zip([Part(b"x", data, claimed_size=10), Part(b"y", NOTE, claimed_size=2**32 - 2)]))
+    members, problems = open_once(
+        make_zip([Part(b"x", data, claimed_size=10), Part(b"y", NOTE, claimed_size=2**32 - 2)])
+    )
     assert members[0].data == data and members[1].data == NOTE
     assert reasons(problems) == [Reason.MISMATCH, Reason.MISMATCH]
     assert all(item.examined_anyway for item in problems)
@@ -285,7 +289,19 @@ def test_zip64_end_record() -> None:
 
 
 def test_a03_names_are_data() -> None:
-    names = [b"/etc/passwd", b"../../x", b"C:\\x\\y", b"a\0b.txt", b"\xff\xfe", b"con", b"NUL.txt", b" ", b".", b"..", b"a" * 60_000]
+    names = [
+        b"/etc/passwd",
+        b"../../x",
+        b"C:\\x\\y",
+        b"a\0b.txt",
+        b"\xff\xfe",
+        b"con",
+        b"NUL.txt",
+        b" ",
+        b".",
+        b"..",
+        b"a" * 60_000,
+    ]
     members, problems = open_once(make_zip([Part(name, NOTE) for name in names]))
     assert [item.name for item in members] == names
     assert problems == []
@@ -321,13 +337,21 @@ def test_a04_flag_without_encryption_hides_nothing() -> None:
 
 def test_a04_encrypted_parts_of_an_opendocument_are_told() -> None:
     manifest = b"<manifest><file-entry><encryption-data checksum='x'/></file-entry></manifest>"
-    data = make_zip([Part(b"mimetype", b"application/vnd.oasis.opendocument.text", 0), Part(b"META-INF/manifest.xml", manifest)])
+    data = make_zip(
+        [Part(b"mimetype", b"application/vnd.oasis.opendocument.text", 0), Part(b"META-INF/manifest.xml", manifest)]
+    )
     _, problems = open_once(data, mime="application/vnd.oasis.opendocument.text")
     assert reasons(problems) == [Reason.ENCRYPTED]
 
 
 def test_parts_of_a_document_are_marked_embedded_files_are_not() -> None:
-    data = make_zip([Part(b"[Content_Types].xml", b"<Types/>"), Part(b"word/document.xml", NOTE), Part(b"word/embeddings/a.xlsx", NOTE)])
+    data = make_zip(
+        [
+            Part(b"[Content_Types].xml", b"<Types/>"),
+            Part(b"word/document.xml", NOTE),
+            Part(b"word/embeddings/a.xlsx", NOTE),
+        ]
+    )
     members, _ = open_once(data)
     assert [item.part_of_document for item in members] == [True, True, False]
     filler = Part(b"media/big.png", random.Random(1).randbytes(70_000), 0)
@@ -350,7 +374,11 @@ def test_multi_stream_bzip2_member_is_bounded() -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.binary(max_size=400), st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), max_size=12), st.integers(0, 10**6))
+@given(
+    st.binary(max_size=400),
+    st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), max_size=12),
+    st.integers(0, 10**6),
+)
 def test_any_bytes_give_members_or_problems(noise: bytes, changes: list[tuple[int, int]], cut: int) -> None:
     data = bytearray(make_zip([Part(b"a.txt", NOTE), Part(b"b", noise, 0), Part(b"c", NOTE, flags=8)]) + noise[:50])
     for place, value in changes:
