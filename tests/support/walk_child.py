@@ -62,18 +62,32 @@ def walk(image: Path, *, seconds: float = 20, kills: int = 6) -> Walked:
     raise AssertionError(f"did not return after leaving out {skipped}")
 
 
+class _FileStream:
+    """Bytes of a file, of any size."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb")
+        self.size = path.stat().st_size
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        self._file.seek(offset)
+        return self._file.read(length)
+
+    def close(self) -> None:
+        self._file.close()
+
+
 def _main(path: Path, skip: list[int]) -> dict[str, Any]:
     from triage.errors import EvidenceError
     from triage.evidence.filesystems import detect_file_system, open_file_system
     from triage.model.entry import Entry
-    from triage.model.stream import MemoryStream
     from triage.model.volume import Allocation, Volume
 
     def entering(address: int, _: bytes) -> None:
         print("entering", address, file=sys.stderr, flush=True)
 
     found: dict[str, Any] = {"result": "none", "paths": [], "problems": [], "unread": 0}
-    media = MemoryStream(path.read_bytes())
+    media = _FileStream(path)
     name, _ = detect_file_system(media, 0, media.size)
     if not name:
         return found

@@ -261,9 +261,7 @@ class Case:
         return reading.pending(self._connection)
 
     def work_rows(self, entry_ids: Sequence[int]) -> dict[int, tuple[object, ...]]:
-        """What reading entries needs, by number: volume, path, stream, size, metadata address, attribute type and id,
-        image offset, flags, owner.
-        """
+        """What reading entries needs, by number: volume, path, stream, size, metadata address and so on."""
         return reading.work_rows(self._connection, entry_ids)
 
     def entry(self, entry_id: int) -> Entry:

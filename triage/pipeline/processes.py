@@ -47,7 +47,11 @@ def become_child(*, address_space: int) -> list[str]:
 
 
 def reap(child: BaseProcess) -> None:
-    """Kill a child and wait for it."""
+    """Kill a child and wait for it; one that is gone already is left alone."""
+    try:
+        child.is_alive()
+    except ValueError:  # closed before
+        return
     if child.pid is not None and child.is_alive():
         child.kill()
     child.join(5)

@@ -39,7 +39,8 @@ _DATABASES = frozenset(b"db sqlite sqlite3 sqlitedb db-wal sqlite-wal db-journal
 _ARCHIVES = frozenset(b"zip 7z rar tar gz tgz bz2 xz zst ab kdbx hc tc axx".split())
 _SOFTWARE = frozenset(
     b"exe dll sys so ko o a lib pyc class jar dex odex vdex oat apk msi cab ttf otf woff woff2 fon mo po pak cat inf"
-    b" mum manifest nls mui ocx drv pdb h hpp c cc cpp py rb pl pm js ts css map go rs java gem whl deb rpm svg ico cur ani"
+    b" mum"
+    b" manifest nls mui ocx drv pdb h hpp c cc cpp py rb pl pm js ts css map go rs java gem whl deb rpm svg ico cur ani"
     b" dic aff icns strings nib theme desktop service rules".split()
 )
 SYSTEM_PLACES = frozenset({"system", "software", "file system"})

@@ -47,7 +47,7 @@ def test_refused_at_its_place(name, own, tmp_path):
     assert found == [(code, str(path), line, column)]
 
 
-def test_U01_rule_without_metadata_counts_as_user_yara(own):  # noqa: N802
+def test_U01_rule_without_metadata_counts_as_user_yara(own):
     rules = load_rules([own("lab.yar", rule("Plain"))])
     info = rules.rules["yara/user/lab#Plain"]
     assert (info.indicator, info.weight, info.trust, info.role) == ("user.yara", 0.7, 1.0, "evidence")
@@ -88,7 +88,7 @@ def test_indicator_of_the_catalogue_and_of_another_tool(own):
     assert [(i.code, i.severity) for i in check_rules([path])] == [("yara-meta-value", "warning")]
 
 
-def test_U01_private_and_global_rules(own):  # noqa: N802
+def test_U01_private_and_global_rules(own):
     path = own("lab.yar", "private rule P { condition: filesize > 3 }\nglobal rule G { condition: P }\n" + rule("R"))
     rules = load_rules([path], shipped=False)
     assert sorted(rules.rules) == ["yara/user/lab#G", "yara/user/lab#R"]
@@ -152,7 +152,7 @@ def test_two_shipped_files_of_one_name(shipped):
         load_rules()
 
 
-def test_U01_include_is_put_in(own):  # noqa: N802
+def test_U01_include_is_put_in(own):
     own("common.inc", "private rule Common { condition: filesize > 0 }")
     path = own("lab.yar", '// first\ninclude "./common.inc"\nrule A { condition: Common }\n')
     rules = load_rules([path], shipped=False)
@@ -188,7 +188,7 @@ def test_error_in_an_included_file_is_told_there(own):
         load_rules([path])
 
 
-def test_U01_includes_that_loop_or_multiply(own):  # noqa: N802
+def test_U01_includes_that_loop_or_multiply(own):
     own("a.inc", 'include "b.inc"\n')
     own("b.inc", 'include "a.inc"\n')
     with pytest.raises(RuleSyntaxError, match=r"b\.inc:1:1: include loops"):
@@ -201,7 +201,7 @@ def test_U01_includes_that_loop_or_multiply(own):  # noqa: N802
 
 
 @pytest.mark.skipif(not hasattr(os, "symlink"), reason="no symbolic links here")
-def test_U01_include_through_a_link_out_of_the_folder(own, tmp_path):  # noqa: N802
+def test_U01_include_through_a_link_out_of_the_folder(own, tmp_path):
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside/secret.yar").write_text(rule("Secret"))
     path = own("lab.yar", 'include "link/secret.yar"\n')
@@ -241,7 +241,7 @@ def test_slow_pattern_is_a_warning_at_its_place(own):
     assert [(i.code, i.severity, i.line, i.column) for i in check_rules([path])] == [("yara-slow", "warning", 3, 5)]
 
 
-def test_U01_many_rules(own):  # noqa: N802
+def test_U01_many_rules(own):
     rules = load_rules([own("lab.yar", "".join(rule(f"R{n}") for n in range(5000)))], shipped=False)
     assert len(rules.rules) == 5000
 
