@@ -92,7 +92,7 @@ def _check(data: Data, at: int, content: bytes, address: Address) -> Problem | N
         return problem(address, _STAGE, Reason.TRUNCATED, "the checksum at the end is missing", anyway=True)
     checksum, length = unpack_from("<II", data, at)
     if checksum != zlib.crc32(content):
-        return problem(address, _STAGE, Reason.CORRUPT, "the checksum is wrong", anyway=True)
+        return problem(address, _STAGE, Reason.CORRUPT, "the checksum is wrong, the bytes are examined as they are")
     if length != len(content) & 0xFFFFFFFF:
         message = f"{len(content)} bytes come out of it where {length} are claimed"
         return problem(address, _STAGE, Reason.MISMATCH, message, anyway=True)

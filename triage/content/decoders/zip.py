@@ -256,11 +256,11 @@ def _complaint(
     elif result.reason is not None:
         lost = max(claimed_end - result.end, 0)
         yield problem(where, _STAGE, result.reason, f"{result.detail}: {name}", lost=lost)
+    elif sizes_known and not good_checksum:
+        yield problem(where, _STAGE, Reason.CORRUPT, f"the checksum is wrong, the bytes are examined as they are: {name}")
     elif sizes_known and len(result.data) != stated.size:
         message = f"{len(result.data)} bytes come out of it where {stated.size} are claimed: {name}"
         yield problem(where, _STAGE, Reason.MISMATCH, message, anyway=True)
-    elif sizes_known and not good_checksum:
-        yield problem(where, _STAGE, Reason.CORRUPT, f"the checksum is wrong: {name}", anyway=True)
 
 
 def _unpack(archive: _Archive, stated: Header, start: int, method: int) -> Unpacked | None:

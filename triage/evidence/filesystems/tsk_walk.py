@@ -63,8 +63,7 @@ class Walker:
         image: The image under it.
         maker: Makes entries of its files.
         name: Our name of the file system.
-        evidence_name: For the addresses of problems.
-        volume_name: Likewise.
+        evidence_name: For the addresses of problems, as is ``volume_name``.
         skip: Metadata addresses not to descend into or look at.
         entering: Called before the library is asked for a directory, or for a record by its number.
     """
@@ -275,7 +274,6 @@ class Walker:
         except tsk.LIBRARY_ERRORS:
             return None
 
-    # --- problems -----------------------------------------------------------------------------------------------
     def _give_up(self, pending: _Pending) -> None:
         """Remember that names are missing."""
         if pending.is_orphan_root:

@@ -87,7 +87,7 @@ def test_a01_bomb_stops_and_the_members_around_it_are_examined() -> None:
     budget = Budget(max_ratio=20.0, free_bytes=8 * MIB, max_member_bytes=16 * MIB)
     members, problems = open_once(data, budget)
     assert [item.name for item in members] == [b"first", b"bomb", b"last"]
-    assert len(members[1].data) == 16 * MIB
+    assert len(members[1].data) == 2 * MIB
     told = [item for item in problems if item.reason is Reason.LIMIT]
     assert "ratio" in told[0].message and told[0].address == str(HERE.child(b"bomb"))
 
