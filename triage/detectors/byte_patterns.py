@@ -214,3 +214,40 @@ def _inner(name: str, argument: Any) -> list[frozenset[str]]:
             best.append(max(groups, key=_worth))
         return [frozenset().union(*best)]
     return []
+
+
+_CLASS = re.compile(r"\[(\^?)((?:\\.|[^\]\\])*)\]")
+
+
+def superset_pattern(pattern: str) -> bytes:
+    r"""A byte pattern over UTF-8 that matches wherever a regular expression does, and elsewhere too.
+
+    For the few expressions of which no literal is required. Borders are left out, counts of classes grow to bytes, a
+    character outside ASCII becomes a group of its bytes.
+    """
+    text = pattern.replace("\\b", "")
+    text = re.sub(r"(\[\^[^\]]*\]|\\W|\.)\{(\d+),(\d+)\}", lambda m: f"{_any(m[1])}{{{m[2]},{int(m[3]) * 4}}}", text)
+    text = _CLASS.sub(_class_group, text)
+    text = re.sub(r"[^\x00-\x7f]", lambda m: "(?:" + "|".join(sorted(_utf8_forms(m[0]))) + ")", text)
+    return b"(?i)" + text.encode("ascii")
+
+
+def _any(source: str) -> str:
+    return "[^0-9A-Za-z_]" if source == "\\W" else "[^\\x00]"
+
+
+def _utf8_forms(character: str) -> set[str]:
+    return {
+        escape_bytes(unicodedata.normalize(normal, form).encode()).decode()
+        for form in (character.lower(), character.upper())
+        for normal in ("NFC", "NFD")
+    }
+
+
+def _class_group(match: re.Match[str]) -> str:
+    """A class that holds characters outside ASCII as a group."""
+    if match[0].isascii() or match[1]:
+        return match[0]
+    inside = "".join(character for character in match[2] if character.isascii())
+    others = [form for character in match[2] if not character.isascii() for form in sorted(_utf8_forms(character))]
+    return "(?:" + "|".join([*([f"[{inside}]"] if inside else []), *others]) + ")"

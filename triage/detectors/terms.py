@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from triage.detectors.byte_patterns import encodings_for, literal_pattern, plain_patterns, requirement
+from triage.detectors.byte_patterns import encodings_for, literal_pattern, plain_patterns, requirement, superset_pattern
 from triage.detectors.cache import cache_key, read_cached, write_cached
 from triage.detectors.characters import Folding
 from triage.errors import RuleError
 from triage.model.rules import KeywordTerm
 
-PREPARATION = b"1"
+PREPARATION = b"2"
 """Changes whenever what is prepared from the same terms changes."""
 
 
@@ -75,7 +75,6 @@ class Prepared:
         atom_patterns: By (atom number, encoding): its byte patterns, to find where it stands.
         by_gate: By atom number: the expressions whose first gate holds it.
         expressions: All expressions.
-        ungated: Expressions of which no literal is required.
     """
 
     def __init__(self, plan: Plan, terms: Sequence[KeywordTerm]) -> None:
@@ -93,11 +92,8 @@ class Prepared:
             for index, gates, width in plan.expressions
         ]
         self.by_gate: dict[int, list[int]] = {}
-        self.ungated: list[int] = []
         for number, expression in enumerate(self.expressions):
-            if not expression.gates:
-                self.ungated.append(number)
-            for atom in expression.gates[0] if expression.gates else ():
+            for atom in expression.gates[0]:
                 self.by_gate.setdefault(atom, []).append(number)
 
 
@@ -133,6 +129,10 @@ class _Builder:
         except re.error as error:
             raise RuleError(f"pattern does not compile: {term.rule}: {error}") from error
         gates = [[self.atom(text, term.encodings) for text in sorted(group)] for group in needs.groups]
+        if not gates:  # no literal is required: the shape of the whole is the gate
+            number = self._atom_numbers[f"superset of {term.rule}", ()] = len(self._atom_numbers)
+            self.plan.atoms.append((self.identity(superset_pattern(term.term)), number, "utf-8"))
+            gates = [[number]]
         self.plan.expressions.append((index, gates, needs.width))
 
     def atom(self, text: str, legacy: tuple[str, ...]) -> int:

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from tests.support.chromium import FLAGS, Browser, find_chromium
-from tests.support.documents import empty_document, make_document, many_findings
+from tests.support.documents import empty_document, line, make_document, make_finding, many_findings
 from tests.support.hostile import HOSTILE_NAMES, hostile_document
 from triage.model.address import escape_name
 from triage.model.document import Document
 from triage.reporters import render
+from triage.reporters.html_data import MAX_LINES
 from triage.reporters.sanitise import visible
 
 BINARY = find_chromium()
@@ -108,6 +109,17 @@ def test_details_add_up_and_mark_the_match(browser: Browser, tmp_path: Path) -> 
     assert browser.evaluate("getComputedStyle(document.querySelector('.open .sum .passage')).direction") == "rtl"
     assert browser.evaluate("document.querySelector('.open .escape').textContent") == "\\u200e"
     assert "عنوان" not in browser.evaluate("document.body.textContent")
+
+
+def test_lines_that_are_left_out_are_summed_so_that_the_table_adds_up(browser: Browser, tmp_path: Path) -> None:
+    lines = tuple(line(f"hit {n}", 0.002 + n / 100_000, indicator="x", matched="m") for n in range(70))
+    finding = make_finding(lines=(*lines, line("cap", -0.01, kind="adjustment")))
+    load(browser, tmp_path, make_document((finding,)), f"#{finding.id}")
+    cells = browser.evaluate("[...document.querySelectorAll('.open .sum td.n')].map((c) => c.textContent)")
+    assert len(cells) == MAX_LINES + 2
+    numbers = [float(cell.replace("\u2212", "-")) for cell in cells]
+    assert round(sum(numbers[:-1]), 6) == numbers[-1] == finding.score
+    assert "31 more lines" in browser.evaluate("document.querySelector('.open .sum').textContent")
 
 
 def test_keys_move_open_close_filter_and_leave(browser: Browser, tmp_path: Path) -> None:
