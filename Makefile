@@ -10,7 +10,7 @@ lint:           ## ruff, mypy --strict, import layers, docstrings
 	$(PYTHON) -m ruff check triage tests benchmarks examples
 	$(PYTHON) -m ruff format --check triage tests benchmarks examples
 	$(PYTHON) -m mypy
-	$(PYTHON) -c "import sys; from importlinter.cli import lint_imports_command as run; sys.argv = ['lint-imports']; run()"
+	lint-imports
 	$(PYTHON) -m interrogate -q triage
 
 format:         ## let ruff write

@@ -26,15 +26,20 @@ QUIET_FILES = {"cake.txt": b"Apple cake: 3 eggs, 200 g flour\n", "list.txt": b"m
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory):
-    """One cache of compiled rules for all tests."""
-    return tmp_path_factory.mktemp("cache")
+    """One cache of compiled rules for all tests, filled once."""
+    from triage.detectors.keywords import KeywordDetector
+    from triage.ruleset import load_rules
+
+    folder = tmp_path_factory.mktemp("cache")
+    KeywordDetector(load_rules().keywords, cache_dir=folder)
+    return folder
 
 
 @pytest.fixture
 def triage(tmp_path, cache):
     """Runs the program in an empty folder."""
 
-    def run(*arguments, timeout=120, **changes):
+    def run(*arguments, timeout=600, **changes):
         environment = {**os.environ, "TRIAGE_CACHE": str(cache), "COLUMNS": "80", **changes}
         command = [sys.executable, "-m", "triage", *map(str, arguments)]
         return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, timeout=timeout)

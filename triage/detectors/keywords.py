@@ -128,8 +128,10 @@ class KeywordDetector:
             locate = re.compile(b"|".join(p.removeprefix(b"(?i)") for p in patterns), re.IGNORECASE | re.DOTALL)
             width = max(expression.width for expression in expressions)
             for start, text in _passages(data, locate, encoding, width):
+                folded = text.casefold()
                 for expression in expressions:
-                    self._expression(data, start, text, encoding, expression, found)
+                    if all(any(stem in folded for stem in stems) for stems in expression.stems):
+                        self._expression(data, start, text, encoding, expression, found)
 
     def _expression(
         self, data: Buffer, start: int, text: str, encoding: str, expression: Expression, found: Spans

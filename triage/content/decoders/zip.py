@@ -257,7 +257,9 @@ def _complaint(
         lost = max(claimed_end - result.end, 0)
         yield problem(where, _STAGE, result.reason, f"{result.detail}: {name}", lost=lost)
     elif sizes_known and not good_checksum:
-        yield problem(where, _STAGE, Reason.CORRUPT, f"the checksum is wrong, the bytes are examined as they are: {name}")
+        yield problem(
+            where, _STAGE, Reason.CORRUPT, f"the checksum is wrong, the bytes are examined as they are: {name}"
+        )
     elif sizes_known and len(result.data) != stated.size:
         message = f"{len(result.data)} bytes come out of it where {stated.size} are claimed: {name}"
         yield problem(where, _STAGE, Reason.MISMATCH, message, anyway=True)
