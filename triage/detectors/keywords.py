@@ -162,6 +162,13 @@ class KeywordDetector:
                     begin = first + byte_length(lead, encoding)
                     length = byte_length(hit.matched, encoding)
                     known = found.setdefault(rule, {})
+                    # Text in one order reads, a byte further, as text in the other: the even place is meant.
+                    twin = begin + 1 if encoding == "utf-16-be" else begin - 1
+                    other = known.get(twin)
+                    if other is not None and other.encoding.startswith("utf-16") and other.encoding != encoding:
+                        if begin % 2:
+                            continue
+                        del known[twin]
                     if begin not in known:
                         known[begin] = replace(hit, file_offset=begin, length=length, encoding=encoding)
 

@@ -9,7 +9,7 @@ from triage.model.stream import MemoryStream
 
 NAMES = ContentNames("a.dd p1:/x", "x", "/x")
 TERMS = (
-    KeywordTerm("k#1", "долг за пътя", "literal", "word", False, (), ("cp1251",)),
+    KeywordTerm("k#1", "дълг за пътя", "literal", "word", False, (), ("cp1251",)),
     KeywordTerm("k#2", r"\bpassports?\b[^.!?\x00]{0,40}\bpaid\b", "regex", "substring", False, (), ()),
     KeywordTerm("k#3", r"\b\d{2,3}\W{0,3}(?:qv|hh)\b", "regex", "substring", False, (), ()),
 )
