@@ -215,10 +215,10 @@ def test_n01_n04_names_from_evidence_are_inert_on_the_terminal(triage, tmp_path)
 
 
 def test_p02_a_killed_worker_costs_one_entry_which_is_named(tmp_path, cache):
-    files = {f"f/{index}.txt": b"%d words and words\n" % index * 3000 for index in range(150)}
+    files = {f"f/{index}.txt": b"%d words and words\n" % index * 800 for index in range(150)}
     image = tmp_path / "many" / "many.dd"
     image.parent.mkdir()
-    image.write_bytes(fat_image(files, kib=16384))
+    image.write_bytes(fat_image(files, kib=6144))
     command = [
         sys.executable,
         "-m",

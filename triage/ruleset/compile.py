@@ -15,7 +15,7 @@ from triage.ruleset.keyword_file import KeywordHead, Term, read_head, read_terms
 from triage.ruleset.profile_file import read_profile
 from triage.ruleset.toml_reader import Fields, TomlFile, nearest, read_toml
 from triage.ruleset.word_list import read_word_list
-from triage.ruleset.yara_file import YaraPack, is_index, read_yara
+from triage.ruleset.yara_file import YaraPack, index_targets, read_yara
 
 _MARKS: dict[str, tuple[str, ...]] = {
     "keywords": ("pack", "term"),
@@ -245,20 +245,36 @@ def _read_yara_files(
     compiled: Compiled, files: Sequence[RuleFile], complaints: Complaints, cache_dir: Path | None
 ) -> None:
     loaded = frozenset(file.real for file in files)
+    indexes = {file.real: targets for file in files if (targets := index_targets(file, loaded))}
     taken: set[str] = set()
-    for file in files:
-        if is_index(file, loaded):
-            compiled.used.add(file.real)
-            continue
-        name = file.stem if file.shipped else f"user/{file.stem}"
-        if file.shipped and name in taken:
-            message = f"another YARA file has the same name: `{name}`"
-            complaints.error("duplicate-id", message, path=file.shown, line=1, column=1)
-        pack = read_yara(file, _free(name, taken), compiled.indicators, loaded, complaints, cache_dir)
-        if pack is None:
-            continue
-        compiled.yara.append(pack)
-        if pack.rules:
-            compiled.used.add(file.real)
-        else:
-            complaints.warn("empty-pack", "no rule that can hit in the file", path=file.shown, line=1, column=1)
+    for file in [file for file in files if file.real not in indexes]:
+        _read_yara_file(file, compiled, loaded, taken, complaints, cache_dir)
+    waiting = dict(indexes)
+    while found := {real for real, targets in waiting.items() if targets & compiled.used}:
+        compiled.used |= found
+        waiting = {real: targets for real, targets in waiting.items() if real not in found}
+    # What is left leads to no rule: indexes that include each other.
+    for file in [file for file in files if file.real in waiting]:
+        _read_yara_file(file, compiled, loaded, taken, complaints, cache_dir)
+
+
+def _read_yara_file(
+    file: RuleFile,
+    compiled: Compiled,
+    loaded: frozenset[str],
+    taken: set[str],
+    complaints: Complaints,
+    cache_dir: Path | None,
+) -> None:
+    name = file.stem if file.shipped else f"user/{file.stem}"
+    if file.shipped and name in taken:
+        message = f"another YARA file has the same name: `{name}`"
+        complaints.error("duplicate-id", message, path=file.shown, line=1, column=1)
+    pack = read_yara(file, _free(name, taken), compiled.indicators, loaded, complaints, cache_dir)
+    if pack is None:
+        return
+    compiled.yara.append(pack)
+    if pack.rules:
+        compiled.used.add(file.real)
+    else:
+        complaints.warn("empty-pack", "no rule that can hit in the file", path=file.shown, line=1, column=1)

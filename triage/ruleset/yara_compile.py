@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from triage.ruleset.yara_tokens import EXTERNALS, tokens
+from triage.ruleset.yara_tokens import EXTERNALS, outline, place, tokens
 
 SAMPLE_TIMEOUT = 20
 _FORMAT = 1
@@ -72,13 +72,13 @@ def judge(text: str, cache_dir: Path | None = None) -> Verdict:
     import yara
 
     key = hashlib.sha256(f"{_FORMAT}\0{yara.__version__}\0{text}".encode("utf-8", "surrogatepass")).hexdigest()
-    place = cache_dir / f"yara-{key}.json"
-    kept = _read_kept(place)
+    kept_at = cache_dir / f"yara-{key}.json"
+    kept = _read_kept(kept_at)
     if kept is not None:
         return kept
     verdict = _compile(text)
     if verdict.error is None:
-        _keep(place, verdict)
+        _keep(kept_at, verdict)
     return verdict
 
 
@@ -114,7 +114,7 @@ def _compile(text: str) -> Verdict:
             source=text, includes=False, error_on_warning=False, externals=dict.fromkeys(EXTERNALS, "")
         )
     except (yara.Error, UnicodeEncodeError, ValueError) as error:
-        return Verdict(error=_note(str(error), text))
+        return Verdict(error=_first_error(text) or _note(str(error), text))
     rules = tuple(
         CompiledRule(
             name=rule.identifier,
@@ -128,6 +128,28 @@ def _compile(text: str) -> Verdict:
     return Verdict(rules, None, tuple(_note(warning, text) for warning in compiled.warnings))
 
 
+def _first_error(text: str) -> CompilerNote | None:
+    """The first error of a source of several rules: the binding tells only the last.
+
+    What is wrong in the first rules stays wrong whatever follows, so the shortest part that fails can be halved for.
+    """
+    import yara
+
+    ends = [rule.end for rule in outline(text).rules if rule.end > 0][:-1]
+    found: CompilerNote | None = None
+    low, high = 0, len(ends)
+    while low < high:
+        middle = (low + high) // 2
+        part = text[: ends[middle]]
+        try:
+            yara.compile(source=part, includes=False, externals=dict.fromkeys(EXTERNALS, ""))
+            low = middle + 1
+        except (yara.Error, UnicodeEncodeError, ValueError) as error:
+            found = _note(str(error), part)
+            high = middle
+    return found
+
+
 def _as_text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
@@ -139,21 +161,29 @@ def _note(message: str, source: str) -> CompilerNote:
     line = int(match[1] or match[2])
     if line < 1:  # the compiler forgets the line at the end of the source
         line = source.rstrip().count("\n") + 1
-    return CompilerNote(line, _column(source, line, match[3]), match[3])
+    return CompilerNote(*_place(source, line, match[3]), match[3])
 
 
-def _column(source: str, line: int, message: str) -> int:
-    """Column of what the message names, in its line; else of the first character there."""
-    lines = source.split("\n", line)
-    content = lines[line - 1] if line <= len(lines) else ""
-    named = [first or second for first, second in _QUOTED.findall(message)]
-    for token in tokens(content):
-        if token.text in named or token.text.strip('"') in named:
-            return token.start + 1
-    for name in named:
-        if name in content:
-            return content.index(name) + 1
-    return len(content) - len(content.lstrip()) + 1
+def _place(source: str, line: int, message: str) -> tuple[int, int]:
+    """Line and column of what a message names: in its line, else before it in the same rule.
+
+    The compiler sees at the end of a rule that a string is not defined or not used, and names that line.
+    """
+    lines = source.split("\n")
+    line = min(line, len(lines))
+    start = sum(len(each) + 1 for each in lines[: line - 1])
+    end = start + len(lines[line - 1])
+    named = {(first or second).strip("$#@!") for first, second in _QUOTED.findall(message)}
+    rule = max((found.keyword for found in outline(source).rules if found.keyword < end), default=0)
+    before: tuple[int, int] | None = None
+    for token in tokens(source):
+        if token.start >= end:
+            break
+        if token.text.strip('$#@!"') in named and token.start >= min(rule, start):
+            before = place(source, token.start)
+            if token.start >= start:
+                break
+    return before or (line, len(lines[line - 1]) - len(lines[line - 1].lstrip()) + 1)
 
 
 def _read_kept(place: Path) -> Verdict | None:

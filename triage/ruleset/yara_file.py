@@ -163,13 +163,12 @@ def _common(rules: tuple[CompiledRule, ...], key: str) -> str:
     return values.pop() if len(values) == 1 else ""
 
 
-def is_index(file: RuleFile, loaded: frozenset[str]) -> bool:
-    """Whether a file only includes others that are loaded by themselves, so that it adds nothing."""
+def index_targets(file: RuleFile, loaded: frozenset[str]) -> frozenset[str]:
+    """Real paths that a file includes, where it holds nothing else and all are loaded by themselves; else none."""
     if b"include" not in file.data and not file.data.startswith(UTF16_MARKS):
-        return False
+        return frozenset()
     found = outline(decode_yara(file.data)[0])
-    if found.rules or not found.includes:
-        return False
-    return all(
-        os.path.realpath(file.path.parent / include.name.replace("\0", "_")) in loaded for include in found.includes
+    targets = frozenset(
+        os.path.realpath(file.path.parent / include.name.replace("\0", "_")) for include in found.includes
     )
+    return frozenset() if found.rules or not targets <= loaded - {file.real} else targets

@@ -53,6 +53,7 @@ class RuleOutline:
         name: Identifier.
         start: Place of the identifier, characters from the start.
         keyword: Place of the word ``rule``.
+        end: One past its closing brace, -1 where it is not closed.
         private: Declared private.
         is_global: Declared global.
         meta: Place of each metadata key, the first where it comes twice.
@@ -64,6 +65,7 @@ class RuleOutline:
     keyword: int
     private: bool
     is_global: bool
+    end: int = -1
     meta: dict[str, int] = field(default_factory=dict)
     externals: set[str] = field(default_factory=set)
 
@@ -130,6 +132,8 @@ class _OutlineReader:
         elif token.text == "}" and token.kind == "other":
             self._depth -= 1
             if self._depth <= 0:
+                if self._rule:
+                    self._rule.end = token.end
                 self._depth, self._section, self._rule, self._modifiers = 0, "", None, {}
         elif self._depth == 0:
             self._outside(token, previous)

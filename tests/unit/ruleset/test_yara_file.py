@@ -89,9 +89,9 @@ def test_indicator_of_the_catalogue_and_of_another_tool(own):
 
 
 def test_U01_private_and_global_rules(own):
-    path = own("lab.yar", "private rule P { condition: filesize > 3 }\nglobal rule G { condition: P }\n" + rule("R"))
+    path = own("lab.yar", "private rule P { condition: filesize > 3 }\nglobal rule G { condition: P }\n" + rule("Rrrr"))
     rules = load_rules([path], shipped=False)
-    assert sorted(rules.rules) == ["yara/user/lab#G", "yara/user/lab#R"]
+    assert sorted(rules.rules) == ["yara/user/lab#G", "yara/user/lab#Rrrr"]
     assert [(i.code, i.severity, i.line, i.column) for i in check_rules([path])] == [
         ("yara-global-rule", "warning", 2, 13)
     ]

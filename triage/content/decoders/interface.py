@@ -211,6 +211,8 @@ def _run(
         try:
             made = engine.decompress(pending, min(PIECE, max(limit - out.tell(), 0) + 1))
         except (OSError, ValueError, EOFError, MemoryError, zlib.error, lzma.LZMAError) as error:
+            if isinstance(error, MemoryError) or "emory usage limit" in str(error):
+                return Unpacked(b"", fed, Reason.LIMIT, f"the stream asks for too much memory: {_words(error)}")
             return Unpacked(b"", fed, Reason.CORRUPT, f"the stream is broken near byte {fed}: {_words(error)}")
         pending = getattr(engine, "unconsumed_tail", b"")
         out.write(made)

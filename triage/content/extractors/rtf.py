@@ -164,7 +164,10 @@ class _Reader:
         elif word == b"uc" and number is not None:
             self.group = replace(self.group, fallback=min(max(number, 0), 100))
         elif word == b"ansicpg" and number is not None:
-            self.page = self.builder.encoding = _PAGES.get(number, self.page)
+            self.page = _PAGES.get(number, self.page)
+            if not self.builder.end:
+                # The map of a segment has one encoding: a page that comes behind text holds for escapes alone.
+                self.builder.encoding = self.page
         elif word == b"f" and number is not None:
             self.font = number
             if not self.group.in_fonts:
