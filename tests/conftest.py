@@ -3,8 +3,6 @@
 import pytest
 
 KNOWN_DEFECTS = {
-    "test_zip.py::test_a01_bomb_stops_and_the_members_around_it_are_examined": "a bomb's member is cut earlier than stated",
-    "test_zip.py::test_a02_what_inflates_before_the_break_is_given": "a broken deflate stream is told as a mismatch",
     "test_loader.py::test_folder_is_searched_to_the_bottom": "an empty pack in a folder is told as ignored",
     "test_yara_file.py::test_refused_at_its_place[U01-undefined-string]": "line of a YARA error is that of the condition",
     "test_yara_file.py::test_refused_at_its_place[U01-unreferenced-string]": "line of a YARA error is that of the rule",

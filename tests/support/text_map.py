@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from itertools import pairwise
 
 from triage.model.content import TextSegment
 
@@ -21,10 +22,10 @@ def check_map(segment: TextSegment, data: bytes) -> int:
         How many characters were found in the bytes as they are.
     """
     assert segment.text and segment.offsets[0][0] == 0
-    assert all(a[0] < b[0] and a[1] <= b[1] for a, b in zip(segment.offsets, segment.offsets[1:], strict=False))
+    assert all(a[0] < b[0] and a[1] <= b[1] for a, b in pairwise(segment.offsets))
     plain = 0
     runs = [*segment.offsets, (len(segment.text), len(data))]
-    for (start, offset), (end, _) in zip(runs, runs[1:], strict=False):
+    for (start, offset), (end, _) in pairwise(runs):
         assert 0 <= offset <= len(data)
         place = offset
         for character in segment.text[start:end]:

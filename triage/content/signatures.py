@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from triage.content import peeks, text_types
+from triage.content import packages, peeks, text_types
 from triage.content.kinds import KINDS, Kind
 
 Peek = Callable[[bytes, int], Kind | None]
@@ -189,11 +189,11 @@ _LOOK: tuple[tuple[bytes, Peek], ...] = (
     (b"0707", peeks.ascii_cpio),
     (b"\x60\xea", peeks.arj_archive),
     (b"FWS", peeks.flash_program),
-    (b"PK\x03\x04", peeks.zip_package),
-    (b"PK\x05\x06", peeks.zip_package),
-    (b"PK\x07\x08", peeks.zip_package),
-    (b"PK00PK\x03\x04", peeks.zip_package),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", peeks.ole_document),
+    (b"PK\x03\x04", packages.zip_package),
+    (b"PK\x05\x06", packages.zip_package),
+    (b"PK\x07\x08", packages.zip_package),
+    (b"PK00PK\x03\x04", packages.zip_package),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", packages.ole_document),
     (b"RIFF", peeks.riff),
     (b"FORM", peeks.iff),
     (b"\x1aE\xdf\xa3", peeks.matroska),

@@ -77,7 +77,10 @@ class KeywordDetector:
                 begin = _map(segment, starts, first)
                 end = _map(segment, starts, first + max(len(hit.matched) - 1, 0))
                 found.setdefault(rule, {})[begin] = replace(
-                    hit, file_offset=begin, length=max(end - begin + 1, 1), encoding=segment.encoding
+                    hit,
+                    file_offset=begin,
+                    length=max(end - begin, 0) + _width(segment, first + len(hit.matched) - 1),
+                    encoding=segment.encoding,
                 )
         return self._detection(found, len(data))
 
@@ -228,4 +231,9 @@ def _map(segment: TextSegment, starts: list[int], index: int) -> int:
     """Byte offset of a character of a segment."""
     run = max(0, bisect_right(starts, index) - 1)
     start, offset = segment.offsets[run] if segment.offsets else (0, 0)
-    return offset + (index - start)
+    return offset + len(segment.text[start:index].encode(segment.encoding, "replace"))
+
+
+def _width(segment: TextSegment, index: int) -> int:
+    """Bytes of a character of a segment in the content."""
+    return max(len(segment.text[index : index + 1].encode(segment.encoding, "replace")), 1)

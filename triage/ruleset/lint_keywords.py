@@ -67,12 +67,14 @@ def _lint_identity(pack: KeywordPack, complaints: Complaints) -> None:
 def _lint_term(pack: KeywordPack, term: Term, complaints: Complaints) -> None:
     place = _Place(pack, term, complaints)
     keyword, info = term.keyword, term.info
+    program: RegexProgram | None = None
     if term.confidence == "low" and info.weight > 0.5:
         place("low-confidence-weight", f"weight {info.weight:g} with low confidence", "weight", hint="0.5 at most")
     if keyword.kind == "regex":
         node = parse_regex(keyword.term)
         if isinstance(node, RegexFault):
             return
+        program = RegexProgram(node, case_sensitive=keyword.case_sensitive) if term.sample or term.miss else None
         for position in unbounded_gaps(node):
             place("regex-unbounded-gap", "gap without bound", "term", index=position, hint="bound it: `{0,40}`")
         if not term.sample:
@@ -82,7 +84,7 @@ def _lint_term(pack: KeywordPack, term: Term, complaints: Complaints) -> None:
         _lint_literal(term, place)
     for text, key, wanted in ((term.sample, "sample", True), (term.miss, "miss", False)):
         if text:
-            _run_sample(term, text, key, wanted, place)
+            _run_sample(term, program, text, key, wanted, place)
 
 
 def _lint_literal(term: Term, place: _Place) -> None:
@@ -98,12 +100,12 @@ def _lint_literal(term: Term, place: _Place) -> None:
         place("term-too-short", f"{letters} letters, will hit everywhere", "term", hint=f"{least} or more")
 
 
-def _run_sample(term: Term, text: str, key: str, wanted: bool, place: _Place) -> None:
+def _run_sample(term: Term, program: RegexProgram | None, text: str, key: str, wanted: bool, place: _Place) -> None:
     if len(text) > MAX_SAMPLE_TEXT:
         place("sample-too-costly", f"longer than {MAX_SAMPLE_TEXT} characters", key, warning=False)
         return
     try:
-        hit = _hits(term, text)
+        hit = _hits(term, program, text)
     except LimitExceededError as error:
         place("sample-too-costly", error.message, key, warning=False)
         return
@@ -113,17 +115,13 @@ def _run_sample(term: Term, text: str, key: str, wanted: bool, place: _Place) ->
         place("miss-hit", f"`{shown(term.keyword.term)}` hits what it must not", key, warning=False)
 
 
-def _hits(term: Term, text: str) -> bool:
-    """Whether a term hits a text, as it is or normalised."""
+def _hits(term: Term, program: RegexProgram | None, text: str) -> bool:
+    """Whether a term (a pattern: its program) hits a text, as it is or normalised."""
     keyword = term.keyword
-    if keyword.kind == "literal":
+    if program is None:
         return literal_hits(
             keyword.term, text, match=keyword.match, case_sensitive=keyword.case_sensitive, names=keyword.normalise
         )
-    node = parse_regex(keyword.term)
-    if isinstance(node, RegexFault):
-        return False
-    program = RegexProgram(node, case_sensitive=keyword.case_sensitive)
     # The pattern itself is never folded (`\W` is not `\w`), and it ignores case anyway.
     names = tuple(name for name in keyword.normalise if "casefold" not in name)
     return any(program.search(each) for each in dict.fromkeys((text, normalised(text, names))))

@@ -9,7 +9,7 @@ from triage.errors import RuleSyntaxError
 from triage.ruleset.files import SAMPLES
 from triage.ruleset.issues import Complaints, shown, shown_path
 from triage.ruleset.samples import Sample, find_samples, read_sample
-from triage.ruleset.yara_compile import CompiledRule, matching_rules
+from triage.ruleset.yara_compile import CompiledRule, SampleRunner
 from triage.ruleset.yara_file import YaraPack, YaraPlaces, rule_place
 
 REQUIRED_META = ("description", "role", "weight", "confidence", "version", "author", "licence")
@@ -58,6 +58,7 @@ def _lint_meta(pack: YaraPack, rule: CompiledRule, places: YaraPlaces, start: in
 def _lint_samples(packs: Sequence[YaraPack], root: Path, shipped: bool, complaints: Complaints) -> None:
     found = find_samples(root)
     by_stem = {pack.file.stem: pack for pack in packs}
+    runners: dict[str, SampleRunner] = {}
     report = complaints.error if shipped else complaints.warn
     for stem, (samples, others) in found.items():
         rules = by_stem[stem].rules if stem in by_stem else {}
@@ -67,7 +68,9 @@ def _lint_samples(packs: Sequence[YaraPack], root: Path, shipped: bool, complain
             )
         for sample in samples:
             if sample.rule in rules:
-                _run_sample(by_stem[stem], sample, complaints)
+                if stem not in runners:
+                    runners[stem] = SampleRunner(by_stem[stem].source.text)
+                _run_sample(runners[stem], sample, complaints)
             elif _ours(stem, packs, shipped):
                 message = f"no rule `{sample.rule}` in a YARA file `{shown(stem)}`"
                 report("sample-orphan", message, path=shown_path(sample.path))
@@ -87,14 +90,14 @@ def _ours(stem: str, packs: Sequence[YaraPack], shipped: bool) -> bool:
     return shipped or any(pack.file.stem == stem for pack in packs)
 
 
-def _run_sample(pack: YaraPack, sample: Sample, complaints: Complaints) -> None:
+def _run_sample(runner: SampleRunner, sample: Sample, complaints: Complaints) -> None:
     path = shown_path(sample.path)
     try:
         data, externals = read_sample(sample)
     except RuleSyntaxError as error:
         complaints.error("sample-syntax", error.detail, path=path, line=error.line, column=error.column)
         return
-    names = matching_rules(pack.source.text, data, externals)
+    names = runner.matching(data, externals)
     if names is None:
         complaints.error("sample-too-costly", f"rule `{sample.rule}` takes too long on it", path=path)
     elif sample.hit and sample.rule not in names:

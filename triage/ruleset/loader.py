@@ -24,6 +24,8 @@ def load_rules(
 ) -> RuleSet:
     """Read, check and gather all rules of a scan.
 
+    Patterns of shipped packs are taken as they are: that they hold is the business of :func:`check_rules`.
+
     Args:
         user_paths: Files or folders: YARA (``.yar``, ``.yara``), keyword packs (``.toml``), word lists (``.txt``); a
             ``.toml`` may also hold indicators, artefacts or a profile. All of it is used, whatever its language.

@@ -14,7 +14,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from triage.ruleset.regex_tree import Choice, Edge, Leaf, Node, Repeat, Sequence, Text, least_width, states
+from triage.ruleset.regex_quick import MARKS, quick_node
+from triage.ruleset.regex_tree import Choice, Edge, Leaf, Node, Repeat, Sequence, Text
 
 MAX_REPEAT = 1000
 MAX_STATES = 10_000
@@ -22,8 +23,6 @@ _MAX_DEPTH = 60
 _CLASS_ESCAPES = "dDwWsS"
 _CONTROL_ESCAPES = "nrtfva"
 _EDGES = {"b": "b", "B": "B"}
-# Characters that stand for themselves and are not repeated.
-_PLAIN = re.compile(r"[^\\\[\](){}*+?|.^$]+(?![{*+?])")
 _HEX = frozenset("0123456789abcdefABCDEF")
 
 
@@ -64,31 +63,40 @@ def parse_regex(pattern: str) -> Node | RegexFault:
     """
     try:
         node = _Parser(pattern).parse()
-        _check_repeats(node, 1, unbounded=False)
+        width, states = _measure(node, 1, unbounded=False)
     except _RefusedError as refused:
         return refused.fault
-    if least_width(node) == 0:
+    if width == 0:
         return RegexFault("regex-matches-empty", "matches the empty string, so it hits everywhere", 0)
-    if states(node) > MAX_STATES:
+    if states > MAX_STATES:
         return RegexFault("regex-too-large", f"unfolds to more than {MAX_STATES} states", 0, "use smaller repeats")
     return node
 
 
-def _check_repeats(node: Node, factor: int, *, unbounded: bool) -> None:
+def _measure(node: Node, factor: int, *, unbounded: bool) -> tuple[int, int]:
+    """Least width and states of a tree whose repeats hold; ``factor`` and ``unbounded``: of the repeats around it."""
     match node:
+        case Leaf():
+            return 1, 1
+        case Text(text):
+            return len(text), len(text)
+        case Edge():
+            return 0, 1
         case Sequence(parts) | Choice(parts):
-            for part in parts:
-                _check_repeats(part, factor, unbounded=unbounded)
+            measures = [_measure(part, factor, unbounded=unbounded) for part in parts]
+            widths = [width for width, _ in measures]
+            total = sum(states for _, states in measures) + len(parts)
+            return (min(widths) if isinstance(node, Choice) else sum(widths)), total
         case Repeat(body, least, most, position):
             times = factor * max(least if most is None else most, 1)
             if times > MAX_REPEAT:
-                raise _RefusedError(
-                    "regex-repeat-limit", f"repeats more than {MAX_REPEAT} times, with nesting", position
-                )
+                message = f"repeats more than {MAX_REPEAT} times, with nesting"
+                raise _RefusedError("regex-repeat-limit", message, position)
             if most is None and unbounded:
                 message = "unbounded repeat inside an unbounded repeat"
                 raise _RefusedError("regex-nested-unbounded", message, position, "bound one of them: `{1,20}`")
-            _check_repeats(body, times, unbounded=unbounded or most is None)
+            width, states = _measure(body, times, unbounded=unbounded or most is None)
+            return least * width, (states + 1) * max(least + 1 if most is None else most, 1)
 
 
 class _Parser:
@@ -140,13 +148,13 @@ class _Parser:
     def _sequence(self, flags: frozenset[str], depth: int) -> Node:
         parts: list[Node] = []
         while True:
-            plain = _PLAIN.match(self._pattern, self._at)
-            if plain:
-                self._at = plain.end()
-                parts.append(Text(plain[0], "i" in flags))
-            if self._peek() in ("", "|", ")"):
+            quick = quick_node(self._pattern, self._at, fold="i" in flags)
+            node = None
+            if quick:
+                node, self._at = quick
+            elif self._peek() in ("", "|", ")"):
                 break
-            parts.append(self._repeated(flags, depth))
+            parts.append(node or self._repeated(flags, depth))
         return parts[0] if len(parts) == 1 else Sequence(tuple(parts))
 
     def _repeated(self, flags: frozenset[str], depth: int) -> Node:
@@ -173,7 +181,7 @@ class _Parser:
         mark = self._peek()
         if mark and mark in "*+?":
             self._at += 1
-            return {"*": (0, None), "+": (1, None), "?": (0, 1)}[mark]
+            return MARKS[mark]
         end = self._pattern.find("}", self._at) if mark == "{" else -1
         if end < 0:
             return None

@@ -82,24 +82,32 @@ def judge(text: str, cache_dir: Path | None = None) -> Verdict:
     return verdict
 
 
-def matching_rules(text: str, data: bytes, externals: Mapping[str, str]) -> frozenset[str] | None:
-    """Names of the rules of a source that match ``data``, for samples; None where it takes too long.
+class SampleRunner:
+    """Runs samples against the rules of one source.
 
     Args:
         text: A source that compiles.
-        data: Content.
-        externals: Values of external variables, those not named are empty.
     """
-    import yara
 
-    rules = yara.compile(source=text, includes=False, externals=dict.fromkeys(EXTERNALS, ""))
-    try:
-        matches = rules.match(
-            data=data, externals=dict.fromkeys(EXTERNALS, "") | dict(externals), timeout=SAMPLE_TIMEOUT
-        )
-    except yara.TimeoutError:
-        return None
-    return frozenset(match.rule for match in matches)
+    def __init__(self, text: str) -> None:
+        import yara
+
+        self._timeout_error: type[Exception] = yara.TimeoutError
+        self._rules = yara.compile(source=text, includes=False, externals=dict.fromkeys(EXTERNALS, ""))
+
+    def matching(self, data: bytes, externals: Mapping[str, str]) -> frozenset[str] | None:
+        """Names of the rules that match ``data``; None where it takes longer than ``SAMPLE_TIMEOUT`` seconds.
+
+        Args:
+            data: Content.
+            externals: Values of external variables, those not named are empty.
+        """
+        values = dict.fromkeys(EXTERNALS, "") | dict(externals)
+        try:
+            matches = self._rules.match(data=data, externals=values, timeout=SAMPLE_TIMEOUT)
+        except self._timeout_error:
+            return None
+        return frozenset(match.rule for match in matches)
 
 
 def _compile(text: str) -> Verdict:

@@ -261,6 +261,7 @@ def test_words_that_begin_like_a_signature_are_text() -> None:
 def test_tar_beats_the_short_signature_its_first_name_looks_like() -> None:
     assert mime_of(make_tar("BM.txt")) == "application/x-tar"
     assert mime_of(make_tar("PK")) == "application/x-tar"
+    assert mime_of(make_tar("GIF89a holiday.gif")) == "application/x-tar"
     old = bytearray(make_tar("old.txt"))
     old[257:265] = bytes(8)
     total = sum(old[:148]) + 256 + sum(old[156:512])

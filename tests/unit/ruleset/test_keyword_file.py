@@ -131,3 +131,12 @@ def test_pack_without_terms(own):
 def test_pack_with_an_empty_list_of_terms(own):
     with pytest.raises(EmptyRuleSetError):
         load_rules([own("lab.toml", "term = []\n")])
+
+
+def test_patterns_of_shipped_packs_are_left_to_the_check(shipped):
+    place = shipped / "keywords/de/de.toml"
+    place.write_text(
+        place.read_text() + "[[term]]\nkind = 'regex'\nterm = '(a+)+b'\nindicator = 'move.transfer'\nweight = 0.1\n"
+    )
+    assert len(load_rules().keywords) == 3
+    assert [i.code for i in check_rules() if i.severity == "error"] == ["regex-nested-unbounded"]

@@ -9,16 +9,13 @@ one by one, with their names.
 
 from __future__ import annotations
 
-import bz2
-import lzma
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from triage.content.decoders.interface import (
     Budget,
     Data,
-    Decompressor,
     Member,
     Unpacked,
     Yield,
@@ -26,6 +23,7 @@ from triage.content.decoders.interface import (
     shown,
     unpack,
 )
+from triage.content.decoders.zip_methods import METHODS, find_engine
 from triage.content.decoders.zip_structure import (
     ENCRYPTED_FLAG,
     SIZES_BEHIND_FLAG,
@@ -49,12 +47,7 @@ _DOCUMENTS = (
     "application/vnd.ms-visio.drawing",
     "application/vnd.ms-xpsdocument",
 )
-_METHODS = {
-    1: "shrink", 2: "reduce", 3: "reduce", 4: "reduce", 5: "reduce", 6: "implode", 9: "deflate64", 10: "DCL implode",
-    18: "TERSE", 19: "LZ77", 93: "zstandard", 94: "MP3", 96: "JPEG", 97: "WavPack", 98: "PPMd", 99: "AES",
-}  # fmt: skip
 _LIST_MARK = b"[Content_Types].xml"
-_MAX_LZMA_MEMORY = 160 << 20
 _STRONG_FLAGS = ENCRYPTED_FLAG | 0x40
 
 
@@ -228,7 +221,7 @@ def _reading(archive: _Archive, stated: Header, local: Header, method: int, resu
     encrypted = (_looks_encrypted(stated, local) or method == 99) and not good_checksum
     if result is None or encrypted:
         budget.spend(len(result.data) if result else 0)
-        method_name = _METHODS.get(method, f"number {method}")
+        method_name = METHODS.get(method, f"number {method}")
         what = "the member is encrypted" if encrypted else f"compression method is not supported: {method_name}"
         reason = Reason.ENCRYPTED if encrypted else Reason.UNSUPPORTED
         yield problem(where, _STAGE, reason, f"{what}: {shown(name)}", lost=claimed_end - local.start)
@@ -277,7 +270,7 @@ def _unpack(archive: _Archive, stated: Header, start: int, method: int) -> Unpac
         reason = Reason.TRUNCATED if end > length else Reason.LIMIT if kept < end else None
         detail = "the content ends before the member does" if end > length else "the member is longer than the limit"
         return Unpacked(bytes(data[start:kept]), min(end, length), reason, detail if reason else "")
-    make = _engine(data, start, method, budget)
+    make = find_engine(data, start, method, budget)
     if make is None:
         return None
     begin = start + (9 if method == 14 else 0)
@@ -290,30 +283,3 @@ def _unpack(archive: _Archive, stated: Header, start: int, method: int) -> Unpac
     if method == 14 and found.reason is Reason.TRUNCATED and len(found.data) == stated.size:
         return Unpacked(found.data, found.end)
     return found
-
-
-def _engine(data: Data, start: int, method: int, budget: Budget) -> Callable[[], Decompressor] | None:
-    """What makes a decompressor for a method, None where there is none."""
-    if method == 8:
-        return lambda: zlib.decompressobj(-15)
-    if method == 12:
-        return bz2.BZ2Decompressor
-    if method == 95:
-        return lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MAX_LZMA_MEMORY)
-    if method == 14:
-        return _lzma_engine(bytes(data[start : start + 9]), budget)
-    return None
-
-
-def _lzma_engine(head: bytes, budget: Budget) -> Callable[[], Decompressor] | None:
-    """LZMA in ZIP (APPNOTE 5.8.8): version, length of the properties, properties; then a raw stream."""
-    if len(head) < 9 or head[2:4] != b"\x05\0" or head[4] >= 225:
-        return None
-    rest, lc = divmod(head[4], 9)
-    pb, lp = divmod(rest, 5)
-    if lc + lp > 4:
-        return None
-    # A dictionary larger than what may come out is never needed, whatever the header claims.
-    dictionary = max(4096, min(int.from_bytes(head[5:9], "little"), budget.max_member_bytes))
-    filters = [{"id": lzma.FILTER_LZMA1, "dict_size": dictionary, "lc": lc, "lp": lp, "pb": pb}]
-    return lambda: lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters)

@@ -17,7 +17,7 @@ from triage.content.kinds import KINDS
 from triage.model.content import ContentType
 from triage.model.problem import Reason
 
-SHARED = {"__init__", "interface", "zip_structure", "unread"}
+SHARED = {"__init__", "interface", "zip_structure", "zip_methods", "unread"}
 
 
 def test_every_decoder_is_a_module_with_a_test() -> None:

@@ -199,6 +199,23 @@ def test_a02_what_inflates_before_the_break_is_given() -> None:
     assert Reason.CORRUPT in reasons(problems)
 
 
+def test_a02_every_byte_before_a_sure_break_is_given() -> None:
+    """The break lies in the first piece that goes into the decompressor, with output still inside it."""
+    for before in (NOTE, NOTE * 500, random.Random(9).randbytes(100_000)):
+        packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+        packed = packer.compress(before) + packer.flush(zlib.Z_FULL_FLUSH) + b"\x07 no such block"
+        members, problems = open_once(make_zip([Part(b"x", before, packed=packed), Part(b"y", NOTE)]))
+        assert [item.data for item in members] == [before, NOTE]
+        assert reasons(problems) == [Reason.CORRUPT] and not problems[0].examined_anyway
+
+
+def test_lengths_around_the_size_of_a_piece_come_out_whole() -> None:
+    """The decompressor may hold output back when all input has gone in."""
+    for length in [*range(65_536 - 300, 65_536 + 300, 7), *range(131_072 - 270, 131_072 + 30, 3)]:
+        members, problems = open_once(make_zip([Part(b"x", bytes(length))]))
+        assert len(members[0].data) == length and problems == []
+
+
 def test_a02_directory_and_local_header_disagree_both_readings_are_members() -> None:
     packed = deflate(NOTE)
     data = make_zip([Part(b"shown.txt", packed, 0, local_name=b"real.txt", local_method=8)])

@@ -15,7 +15,7 @@ JSON = ContentType("application/json", "JSON", "text")
 
 
 def test_escaped_letters_are_text_and_lie_where_they_begin() -> None:
-    data = json.dumps({"from": "anna", "text": "Пиши на Viber: долг 3000 😀", "n": ["x", "работа\nтук \"a\""]}).encode()
+    data = json.dumps({"from": "anna", "text": "Пиши на Viber: долг 3000 😀", "n": ["x", 'работа\nтук "a"']}).encode()
     found = extract(JSON, data)
     assert [item.label for item in found] == ["strings"]
     assert found[0].text == 'Пиши на Viber: долг 3000 😀\nработа\nтук "a"'
@@ -34,6 +34,11 @@ def test_bytes_of_letters_escaped_one_by_one() -> None:
 def test_json_without_escaped_letters_says_no_more_than_its_bytes() -> None:
     for data in (b"", b"{}", b'{"a": "plain\\n\\u0041\\t\\"x\\""}', '{"a": "долг"}'.encode()):
         assert extract(JSON, data) == ()
+
+
+def test_string_that_is_cut_is_still_text() -> None:
+    assert extract(JSON, b'{"a": "\\u0416 cut')[0].text == "Ж cut"
+    assert extract(JSON, b'{"a": "\\u0416 \\"q\\" cut\n "b\\u0416"}')[0].text == 'Ж "q" cut\nbЖ'
 
 
 def test_hostile_length_is_no_matter() -> None:

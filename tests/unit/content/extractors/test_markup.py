@@ -137,10 +137,17 @@ def test_svg_letters_join() -> None:
 # encodings
 
 
-@pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-16-le", "utf-32", "cp1251", "koi8-r", "gb18030", "cp932"])
+@pytest.mark.parametrize(
+    "codec",
+    ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-16-le", "utf-32", "cp1251", "koi8-r", "gb18030", "cp932"],
+)
 def test_map_holds_in_every_encoding(codec: str) -> None:
     label = codec.replace("-sig", "").replace("cp1251", "windows-1251").replace("cp932", "shift_jis")
-    word = "пас<b>порт</b> debt &#1103; <i>работа</i>" if codec not in ("cp932",) else "日<b>本</b>語 debt &#1103; <i>仕事</i>"
+    word = (
+        "пас<b>порт</b> debt &#1103; <i>работа</i>"
+        if codec not in ("cp932",)
+        else "日<b>本</b>語 debt &#1103; <i>仕事</i>"
+    )
     plain = "паспорт debt я работа" if codec not in ("cp932",) else "日本語 debt я 仕事"
     data = f'<html><head><meta charset="{label}"></head><body><p>{word}</p></body></html>'.encode(codec)
     found = extract(HTML, data)
@@ -232,6 +239,23 @@ def test_d02_text_below_200_000_tags_and_8_000_open_ones_is_found() -> None:
     assert "needle" in body(HTML, b'<p title="' + b"x" * (2 << 20) + b'">needle</p>')
 
 
+def test_d02_a_missing_end_is_looked_for_once() -> None:
+    searches = 0
+
+    def trace(frame: object, event: str, argument: object) -> None:
+        nonlocal searches
+        searches += event == "c_call" and getattr(argument, "__name__", "") in ("search", "find")
+
+    for unit in (b"<script>", b"<style>", b"<!--", b"<![CDATA[", b"<?"):
+        searches = 0
+        sys.setprofile(trace)
+        try:
+            extract(HTML, unit * 1000)
+        finally:
+            sys.setprofile(None)
+        assert searches < 50, unit
+
+
 def test_d02_many_names_are_not_remembered() -> None:
     data = b"".join(b"<n%d>x" % number for number in range(30_000))
     extract(HTML, data)
@@ -263,7 +287,11 @@ def test_memory_is_a_small_multiple_of_the_content() -> None:
 
 # properties
 
-WORDS = st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="<>&\"'\u00ad\u200b\u2060\ufeff\u00a0"), min_size=1, max_size=8)
+WORDS = st.text(
+    st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="<>&\"'\u00ad\u200b\u2060\ufeff\u00a0"),
+    min_size=1,
+    max_size=8,
+)
 
 
 @settings(max_examples=150, deadline=None)

@@ -24,7 +24,14 @@ def test_utf32_with_its_mark() -> None:
 
 
 def test_other_encodings_are_searched_as_they_are() -> None:
-    for data in ("долг".encode(), "долг".encode("utf-16"), "долг".encode("cp1251"), b"", b"\xff\xfe\0\0", b"\xff\xfe\0\0a"):
+    for data in (
+        "долг".encode(),
+        "долг".encode("utf-16"),
+        "долг".encode("cp1251"),
+        b"",
+        b"\xff\xfe\0\0",
+        b"\xff\xfe\0\0a",
+    ):
         assert extract(TEXT, data) == ()
 
 
