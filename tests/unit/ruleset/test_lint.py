@@ -100,7 +100,7 @@ def test_pattern_of_a_shipped_pack_needs_a_sample(shipped):
 def test_every_code_used_is_on_the_page_and_every_code_there_is_used():
     room = Path(triage.ruleset.__file__).parent
     source = "\n".join(path.read_text(encoding="utf-8") for path in room.glob("*.py") if path.name != "issues.py")
-    used = {word for word in re.findall(r'"([a-z0-9]+(?:-[a-z0-9]+)+)"', source)}
+    used = set(re.findall(r'"([a-z0-9]+(?:-[a-z0-9]+)+)"', source))
     assert set(CODES) <= used
     calls = r'(?:complain|error|warn|report|place|at|note|_RefusedError|RegexFault)\(\s*"([a-z]+(?:-[a-z0-9]+)+)"'
     assert set(re.findall(calls, source)) <= set(CODES)

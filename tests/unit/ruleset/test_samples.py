@@ -55,10 +55,12 @@ def test_hex_dump_round_trip(data, width):
 
 @given(st.text(max_size=60))
 def test_any_text_is_a_dump_or_refused(text):
+    lines = []
     try:
         parse_hex_dump(text)
     except RuleSyntaxError as error:
-        assert error.line >= 1
+        lines.append(error.line)
+    assert all(1 <= line <= text.count("\n") + 1 for line in lines)
 
 
 def codes(issues):
