@@ -178,6 +178,29 @@ def test_index_file_adds_nothing_to_its_folder(own):
     assert sorted(load_rules([index], shipped=False).rules) == ["yara/user/index#A", "yara/user/index#B"]
 
 
+def test_first_of_several_errors_is_told(own):
+    rules = [RULE.format(name=f"R{n}") for n in range(9)]
+    for bad in (7, 4, 2):
+        rules[bad] = f"rule R{bad} {{ condition: unknown_{bad} }}\n"
+        with pytest.raises(RuleSyntaxError, match=rf"lab\.yar:{bad + 1}:22: undefined identifier \"unknown_{bad}\""):
+            load_rules([own("lab.yar", "".join(rules))])
+
+
+def test_indexes_that_include_each_other_are_not_silent(own):
+    own("a.yar", 'include "b.yar"\n')
+    folder = own("b.yar", 'include "a.yar"\n').parent
+    with pytest.raises(RuleSyntaxError, match="include loops"):
+        load_rules([folder])
+
+
+def test_index_of_indexes(own):
+    own("sub/a.yar", rule("A"))
+    own("sub/index.yar", 'include "a.yar"\n')
+    index = own("index.yar", 'include "sub/index.yar"\n')
+    assert list(load_rules([index.parent], shipped=False).rules) == ["yara/user/a#A"]
+    assert list(load_rules([index, index.parent / "sub"], shipped=False).rules) == ["yara/user/a#A"]
+
+
 def test_error_in_an_included_file_is_told_there(own):
     own("part.inc", "rule Part {\n  condition: nothing_known\n}\n")
     path = own("lab.yar", '// first\n// second\ninclude "part.inc"\nrule A { condition: nor_this }\n')
