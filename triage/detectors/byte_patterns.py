@@ -103,6 +103,14 @@ def plain_patterns(text: str, encoding: str) -> tuple[bytes, ...]:
     return tuple(sorted(found))
 
 
+def plain_literal(pattern: bytes) -> bytes | None:
+    """The bytes of a pattern that :func:`plain_patterns` made, None for any other."""
+    body = pattern.removeprefix(b"(?i)")
+    if re.fullmatch(rb"(?:\\x[0-9a-f]{2})+", body) is None:
+        return None
+    return bytes.fromhex(body.decode("ascii").replace("\\x", ""))
+
+
 def _marks_pattern(encoding: str) -> bytes:
     encoded = set()
     for mark in ARABIC_MARKS:

@@ -8,11 +8,12 @@ require. Content that looks like UTF-16 is decoded once for the expressions.
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from triage.detectors.byte_patterns import plain_literal
 from triage.detectors.characters import accents, touches
 from triage.detectors.engine import make_engine
 from triage.detectors.passages import MATCHED, Buffer, around, byte_length, decode_lenient, unit
@@ -117,24 +118,25 @@ class KeywordDetector:
             del found[literal.term.rule]
 
     def _expressions(self, data: Buffer, encoding: str, atoms: set[int], found: Spans) -> None:
-        """Expressions whose required literals are all present in an encoding."""
-        wanted: dict[int, list[Expression]] = {}
-        for atom in atoms:
-            for number in self._prepared.by_gate.get(atom, ()):
-                expression = self._prepared.expressions[number]
-                if all(gate & atoms for gate in expression.gates):
-                    wanted.setdefault(atom, []).append(expression)
-        for atom, expressions in sorted(wanted.items()):
-            patterns = self._prepared.atom_patterns.get((atom, encoding))
-            if patterns is None:
-                continue
-            locate = re.compile(b"|".join(p.removeprefix(b"(?i)") for p in patterns), re.IGNORECASE | re.DOTALL)
-            width = max(expression.width for expression in expressions)
-            for start, text in _passages(data, locate, encoding, width):
-                folded = text.casefold()
-                for expression in expressions:
-                    if all(any(stem in folded for stem in stems) for stems in expression.stems):
-                        self._expression(data, start, text, encoding, expression, found)
+        """Expressions whose required literals stand close enough together to be one match."""
+        numbers = sorted({number for atom in atoms for number in self._prepared.by_gate.get(atom, ())})
+        candidates = [self._prepared.expressions[number] for number in numbers]
+        candidates = [expression for expression in candidates if all(gate & atoms for gate in expression.gates)]
+        if not candidates:
+            return
+        places = _Places(data, encoding, self._prepared.atom_patterns)
+        widest = 1 if places.plain else 4 if encoding == "utf-8" else 2
+        for expression in candidates:
+            reach = min(expression.width * widest, OVERLAP // 2)
+            first, *others = ([places.of(atom) for atom in gate & atoms] for gate in expression.gates)
+            near = [
+                place
+                for place in sorted({place for places_of_atom in first for place in places_of_atom})
+                if all(any(_within(group, place, reach) for group in groups) for groups in others)
+            ]
+            for low, high in _windows(near, reach, len(data)):
+                text = decode_lenient(bytes(data[low:high]), encoding)
+                self._expression(data, low, text, encoding, expression, found)
 
     def _expression(
         self, data: Buffer, start: int, text: str, encoding: str, expression: Expression, found: Spans
@@ -185,20 +187,58 @@ class KeywordDetector:
         return Detection(tuple(sorted(hits)), tuple(counts), (), Coverage(self.name, 1, size))
 
 
-def _passages(data: Buffer, locate: re.Pattern[bytes], encoding: str, width: int) -> Iterator[tuple[int, str]]:
-    """Decoded text around the places of a literal; places close together make one passage."""
-    reach = min(width * (4 if encoding == "utf-8" else 2), OVERLAP // 2)
-    reach += reach % unit(encoding)
+class _Places:
+    """Where required literals stand in a content, each looked for once.
+
+    Attributes:
+        plain: The content is ASCII, so that a character is a byte.
+    """
+
+    def __init__(self, data: Buffer, encoding: str, patterns: dict[tuple[int, str], list[bytes]]) -> None:
+        self._data = bytes(data).lower()
+        self._encoding = encoding
+        self._patterns = patterns
+        self._known: dict[int, list[int]] = {}
+        self.plain = self._data.isascii()
+
+    def of(self, atom: int) -> list[int]:
+        """Offsets of a literal, ascending; in the encoding at hand, or in UTF-8 where it has no other bytes."""
+        found = self._known.get(atom)
+        if found is None:
+            patterns = self._patterns.get((atom, self._encoding)) or self._patterns.get((atom, "utf-8"), [])
+            found = self._known[atom] = sorted(place for pattern in patterns for place in self._find(pattern))
+        return found
+
+    def _find(self, pattern: bytes) -> Iterator[int]:
+        literal = plain_literal(pattern)
+        if literal is None:
+            yield from (match.start() for match in re.finditer(pattern, self._data, re.DOTALL))
+            return
+        literal = literal.lower()
+        place = self._data.find(literal)
+        while place >= 0:
+            yield place
+            place = self._data.find(literal, place + 1)
+
+
+def _within(places: list[int], place: int, reach: int) -> bool:
+    """Whether one of the places lies within reach of another."""
+    index = bisect_left(places, place - reach)
+    return index < len(places) and places[index] <= place + reach
+
+
+def _windows(places: list[int], reach: int, size: int) -> Iterator[tuple[int, int]]:
+    """Stretches around places; those that touch are one."""
     low = high = -1
-    for match in locate.finditer(data):
-        if low >= 0 and match.start() - reach <= high:
-            high = match.end() + reach
+    for place in places:
+        if low >= 0 and place - reach <= high:
+            high = min(size, place + reach)
             continue
         if low >= 0:
-            yield low, decode_lenient(bytes(data[low:high]), encoding)
-        low, high = max(0, match.start() - reach), match.end() + reach
+            yield low, high
+        low, high = max(0, place - reach), min(size, place + reach)
     if low >= 0:
-        yield low, decode_lenient(bytes(data[low:high]), encoding)
+        yield low, high
 
 
 def _stands(data: Buffer, start: int, end: int, literal: Literal) -> bool:

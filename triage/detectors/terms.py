@@ -16,7 +16,7 @@ from triage.detectors.characters import Folding
 from triage.errors import RuleError
 from triage.model.rules import KeywordTerm
 
-PREPARATION = b"3"
+PREPARATION = b"4"
 """Changes whenever what is prepared from the same terms changes."""
 
 
@@ -41,13 +41,11 @@ class Expression:
     Attributes:
         gates: Groups of atom numbers, each of which a content must hold.
         width: Most characters of a match.
-        stems: The same groups as case-folded text, each of which a passage must hold.
     """
 
     term: KeywordTerm
     gates: tuple[frozenset[int], ...]
     width: int
-    stems: tuple[tuple[str, ...], ...]
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
@@ -63,13 +61,13 @@ class Plan:
         patterns: Distinct byte patterns; the position is the identity.
         literals: (identity, index of the term, encoding).
         atoms: (identity, atom number, encoding).
-        expressions: (index of the term, gates, width, stems of the gates).
+        expressions: (index of the term, gates, width).
     """
 
     patterns: list[bytes] = field(default_factory=list)
     literals: list[tuple[int, int, str]] = field(default_factory=list)
     atoms: list[tuple[int, int, str]] = field(default_factory=list)
-    expressions: list[tuple[int, list[list[int]], int, list[list[str]]]] = field(default_factory=list)
+    expressions: list[tuple[int, list[list[int]], int]] = field(default_factory=list)
 
 
 class Prepared:
@@ -95,8 +93,8 @@ class Prepared:
             self.atoms.setdefault(identity, []).append((number, encoding))
             self.atom_patterns.setdefault((number, encoding), []).append(plan.patterns[identity])
         self.expressions = [
-            Expression(terms[index], tuple(frozenset(gate) for gate in gates), width, tuple(map(tuple, stems)))
-            for index, gates, width, stems in plan.expressions
+            Expression(terms[index], tuple(frozenset(gate) for gate in gates), width)
+            for index, gates, width in plan.expressions
         ]
         self.by_gate: dict[int, list[int]] = {}
         for number, expression in enumerate(self.expressions):
@@ -140,8 +138,7 @@ class _Builder:
             number = self._atom_numbers[f"superset of {term.rule}", ()] = len(self._atom_numbers)
             self.plan.atoms.append((self.identity(superset_pattern(term.term)), number, "utf-8"))
             gates = [[number]]
-        stems = [sorted({text.casefold() for text in group}) for group in needs.groups]
-        self.plan.expressions.append((index, gates, needs.width, stems))
+        self.plan.expressions.append((index, gates, needs.width))
 
     def atom(self, text: str, legacy: tuple[str, ...]) -> int:
         key = (text, () if text.isascii() else legacy)
