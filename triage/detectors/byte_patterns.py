@@ -23,7 +23,7 @@ _parser: Any = re._parser  # type: ignore[attr-defined]  # the tree of a pattern
 UNIVERSAL = ("utf-8", "utf-16-le", "utf-16-be")
 MAX_GROUP = 160
 MIN_ATOM = 3
-MAX_GROUPS = 2
+MAX_GROUPS = 4
 STEM = 5
 
 
@@ -131,12 +131,13 @@ class Requirement:
     """What a regular expression needs.
 
     Attributes:
-        groups: Groups of literals, rarest first; a match holds at least one literal of each. Empty where nothing can
-            be said.
+        ways: Ways to match, one for each branch at the top of the expression; each is a tuple of groups of literals,
+            rarest first, and a match of that branch holds at least one literal of each group. Empty where a way
+            requires no literal at all.
         width: Most characters that a match takes.
     """
 
-    groups: tuple[frozenset[str], ...]
+    ways: tuple[tuple[frozenset[str], ...], ...]
     width: int
 
 
@@ -144,9 +145,24 @@ def requirement(pattern: str) -> Requirement:
     """The required literals of a regular expression (lower case)."""
     tree = _parser.parse(pattern, re.IGNORECASE)
     width = min(int(tree.getwidth()[1]), 4000)
-    groups = [stems for group in _groups(tree) if len(stems := _stems(group)) <= MAX_GROUP]
-    groups.sort(key=_worth, reverse=True)
-    return Requirement(tuple(groups[:MAX_GROUPS]), width)
+    ways = []
+    for branch in _branches(tree):
+        groups = [stems for group in _groups(branch) if len(stems := _stems(group)) <= MAX_GROUP]
+        groups.sort(key=_worth, reverse=True)
+        ways.append(tuple(groups[:MAX_GROUPS]))
+    return Requirement(tuple(ways) if all(ways) else (), width)
+
+
+def _branches(tree: Any) -> list[Any]:
+    """The branches at the top of a syntax tree, groups around them opened."""
+    parts = [part for part in tree if str(part[0]) != "AT"]  # a border in front of all branches stands apart
+    if len(parts) == 1:
+        operation, argument = parts[0]
+        if str(operation) == "SUBPATTERN":
+            return _branches(argument[-1])
+        if str(operation) == "BRANCH":
+            return [inner for branch in argument[1] for inner in _branches(branch)]
+    return [tree]
 
 
 def _stems(group: frozenset[str]) -> frozenset[str]:

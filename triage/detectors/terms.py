@@ -16,7 +16,7 @@ from triage.detectors.characters import Folding
 from triage.errors import RuleError
 from triage.model.rules import KeywordTerm
 
-PREPARATION = b"4"
+PREPARATION = b"7"
 """Changes whenever what is prepared from the same terms changes."""
 
 
@@ -36,7 +36,7 @@ class Literal:
 
 @dataclass(frozen=True)
 class Expression:
-    """A regular expression.
+    """One way of a regular expression to match.
 
     Attributes:
         gates: Groups of atom numbers, each of which a content must hold.
@@ -61,7 +61,7 @@ class Plan:
         patterns: Distinct byte patterns; the position is the identity.
         literals: (identity, index of the term, encoding).
         atoms: (identity, atom number, encoding).
-        expressions: (index of the term, gates, width).
+        expressions: (index of the term, gates, width), one for each way to match.
     """
 
     patterns: list[bytes] = field(default_factory=list)
@@ -133,12 +133,13 @@ class _Builder:
             needs = requirement(term.term)
         except re.error as error:
             raise RuleError(f"pattern does not compile: {term.rule}: {error}") from error
-        gates = [[self.atom(text, term.encodings) for text in sorted(group)] for group in needs.groups]
-        if not gates:  # no literal is required: the shape of the whole is the gate
+        for groups in needs.ways:
+            gates = [[self.atom(text, term.encodings) for text in sorted(group)] for group in groups]
+            self.plan.expressions.append((index, gates, needs.width))
+        if not needs.ways:  # no literal is required: the shape of the whole is the gate
             number = self._atom_numbers[f"superset of {term.rule}", ()] = len(self._atom_numbers)
             self.plan.atoms.append((self.identity(superset_pattern(term.term)), number, "utf-8"))
-            gates = [[number]]
-        self.plan.expressions.append((index, gates, needs.width))
+            self.plan.expressions.append((index, [[number]], needs.width))
 
     def atom(self, text: str, legacy: tuple[str, ...]) -> int:
         key = (text, () if text.isascii() else legacy)
