@@ -26,8 +26,8 @@ from triage.model.stream import Stream
 POSITIONS = 16
 COUNTED = 10_000
 OVERLAP = 16 * 1024
-_LITTLE = re.compile(rb"(?:[\x09-\x7e]\x00){6}|(?:[\x00-\xff][\x01-\x06]){8}", re.DOTALL)
-_BIG = re.compile(rb"(?:\x00[\x09-\x7e]){6}|(?:[\x01-\x06][\x00-\xff]){8}", re.DOTALL)
+_LITTLE = re.compile(rb"(?:[\x09-\x7e]\x00){6}|(?:[\x00-\xff][\x01-\x0e]){8}", re.DOTALL)
+_BIG = re.compile(rb"(?:\x00[\x09-\x7e]){6}|(?:[\x01-\x0e][\x00-\xff]){8}", re.DOTALL)
 _ARABIC_PREFIXES = "وفبكلال"
 
 Spans = dict[str, dict[int, Hit]]
@@ -127,14 +127,14 @@ class KeywordDetector:
         places = _Places(data, encoding, self._prepared.atom_patterns)
         widest = 1 if places.plain else 4 if encoding == "utf-8" else 2
         for expression in candidates:
-            reach = min(expression.width * widest, OVERLAP // 2)
+            reach = min(expression.width * widest, OVERLAP // 2) // 2 * 2 + 2
             first, *others = ([places.of(atom) for atom in gate & atoms] for gate in expression.gates)
             near = [
                 place
                 for place in sorted({place for places_of_atom in first for place in places_of_atom})
                 if all(any(_within(group, place, reach) for group in groups) for groups in others)
             ]
-            for low, high in _windows(near, reach, len(data)):
+            for low, high in _windows(near, reach, len(data), unit(encoding)):
                 text = decode_lenient(bytes(data[low:high]), encoding)
                 self._expression(data, low, text, encoding, expression, found)
 
@@ -227,8 +227,8 @@ def _within(places: list[int], place: int, reach: int) -> bool:
     return index < len(places) and places[index] <= place + reach
 
 
-def _windows(places: list[int], reach: int, size: int) -> Iterator[tuple[int, int]]:
-    """Stretches around places; those that touch are one."""
+def _windows(places: list[int], reach: int, size: int, step: int) -> Iterator[tuple[int, int]]:
+    """Stretches around places, on borders of characters of ``step`` bytes; those that touch are one."""
     low = high = -1
     for place in places:
         if low >= 0 and place - reach <= high:
@@ -236,7 +236,7 @@ def _windows(places: list[int], reach: int, size: int) -> Iterator[tuple[int, in
             continue
         if low >= 0:
             yield low, high
-        low, high = max(0, place - reach), min(size, place + reach)
+        low, high = max(place % step, place - reach), min(size, place + reach)
     if low >= 0:
         yield low, high
 

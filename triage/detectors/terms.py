@@ -16,7 +16,7 @@ from triage.detectors.characters import Folding
 from triage.errors import RuleError
 from triage.model.rules import KeywordTerm
 
-PREPARATION = b"7"
+PREPARATION = b"8"
 """Changes whenever what is prepared from the same terms changes."""
 
 
@@ -147,7 +147,9 @@ class _Builder:
         if found is not None:
             return found
         number = self._atom_numbers[key] = len(self._atom_numbers)
-        for encoding in ("utf-8",) if text.isascii() else ("utf-8", *legacy):
+        # UTF-16 of scripts with small code points is known by its look and decoded whole; Han is not.
+        wide = ("utf-16-le", "utf-16-be") if any(ord(character) >= 0x2E80 for character in text) else ()
+        for encoding in ("utf-8",) if text.isascii() else ("utf-8", *legacy, *wide):
             for pattern in plain_patterns(text, encoding):
                 self.plan.atoms.append((self.identity(pattern), number, encoding))
         return number

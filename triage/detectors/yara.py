@@ -110,6 +110,8 @@ class _Set:
                 refused[namespace] = text
         if accepted:
             self._fast = boreal.compile(sources=accepted, externals=blank)
+            # Its own cap of 1,000 matches a string would make conditions about counts fail in silence.
+            self._fast.set_params(string_max_nb_matches=CAP)
         if refused:
             self._slow = yara.compile(sources=refused, externals=blank, includes=False)
 

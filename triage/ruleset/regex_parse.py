@@ -22,7 +22,6 @@ MAX_STATES = 10_000
 _MAX_DEPTH = 60
 _CLASS_ESCAPES = "dDwWsS"
 _CONTROL_ESCAPES = "nrtfva"
-_EDGES = {"b": "b", "B": "B"}
 _HEX = frozenset("0123456789abcdefABCDEF")
 
 
@@ -246,9 +245,9 @@ class _Parser:
     def _escape(self, flags: frozenset[str]) -> Node:
         start = self._at
         letter = self._pattern[start + 1 : start + 2]
-        if letter in _EDGES and letter:
+        if letter in ("b", "B"):
             self._at += 2
-            return Edge(_EDGES[letter])
+            return Edge(letter)
         if letter == "A":
             self._at += 2
             return Edge("^")

@@ -11,6 +11,8 @@ NAMES = ContentNames("a.dd p1:/x", "x", "/x")
 TERMS = (
     KeywordTerm("k#1", "дълг за пътя", "literal", "word", False, (), ("cp1251",)),
     KeywordTerm("k#2", r"\bpassports?\b[^.!?\x00]{0,40}\bpaid\b", "regex", "substring", False, (), ()),
+    KeywordTerm("k#4", r"(?:没收|扣押).{0,4}护照", "regex", "substring", False, (), ("gb18030",)),
+    KeywordTerm("k#5", r"(?:หนังสือเดินทาง).{0,6}คืน", "regex", "substring", False, (), ("cp874",)),
     KeywordTerm("k#3", r"\b\d{2,3}\W{0,3}(?:qv|hh)\b", "regex", "substring", False, (), ()),
 )
 
@@ -29,7 +31,10 @@ def test_a_literal_is_found_in_every_encoding_and_case(detector, encoding):
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be"])
-@pytest.mark.parametrize(("rule", "text"), [("k#2", "Passport back when paid"), ("k#3", "60 qv")])
+@pytest.mark.parametrize(
+    ("rule", "text"),
+    [("k#2", "Passport back when paid"), ("k#3", "60 qv"), ("k#4", "扣押她护照"), ("k#5", "หนังสือเดินทาง ไม่คืน")],
+)
 def test_an_expression_is_found_in_every_encoding(detector, encoding, rule, text):
     lead = "some words in front ".encode(encoding)
     hits = detector.scan(lead + (text + " and more").encode(encoding), NAMES).hits

@@ -95,3 +95,16 @@ def test_refused(pattern, code):
 def test_odd_but_right(pattern):
     assert not isinstance(parse_regex(pattern), RegexFault)
     re.compile(pattern)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "found"),
+    [
+        (r"a\Bb", "ab", True), (r"a\bb", "ab", False), (r"\Ba", "ba", True), (r"\Ba", " a", False), (r"\bя", "ая", False),
+        ("^a", "ba", False), ("^a", "b\na", False), ("(?m)^a", "b\na", True), ("a$", "a\n", True), ("a$", "a\nb", False),
+        ("(?m)a$", "a\nb", True), ("a.b", "a\nb", False), ("(?s)a.b", "a\nb", True), (r"\Aa", "xa", False),
+    ],
+)  # fmt: skip
+def test_edges(pattern, text, found):
+    assert RegexProgram(parse_regex(pattern)).search(text) is found
+    assert (re.search(pattern, text) is not None) is found
