@@ -27,7 +27,7 @@ def report(
 ) -> None:
     """Report a case again, in any format, without the evidence.
 
-    Example: triage report laptop.triage --format jsonl | jq -r .path
+    Example: triage report laptop.triage --format jsonl | jq -r 'select(.path).path'
     """
     from triage.case import Case
     from triage.cli.output import print_document, write_report

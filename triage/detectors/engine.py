@@ -12,7 +12,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from triage.detectors.cache import cache_key, read_cached, write_cached
+from triage.detectors.cache import cache_key, cached
+from triage.errors import RuleError
 
 Buffer = bytes | bytearray | memoryview
 
@@ -28,32 +29,35 @@ class HyperscanEngine:
     name = "hyperscan"
 
     def __init__(self, patterns: Sequence[bytes], cache: Path | None) -> None:
+        sources = json.dumps([pattern.decode("latin-1") for pattern in patterns]).encode()
+        key = cache_key("keywords", metadata.version("hyperscan").encode(), _platform().encode(), sources)
+        self._database: Any = cached(cache, key, self._load, lambda: self._build(patterns))
+
+    @staticmethod
+    def _load(blob: bytes) -> Any:
         import hyperscan
 
-        self._database: Any
-        key = cache_key(
-            "keywords",
-            metadata.version("hyperscan").encode(),
-            str(_platform()).encode(),
-            json.dumps([p.decode("latin-1") for p in patterns]).encode(),
-        )
-        blob = read_cached(cache, key)
-        if blob is not None:
-            try:
-                self._database = hyperscan.loadb(blob, hyperscan.HS_MODE_BLOCK)
-                self._database.scratch = hyperscan.Scratch(self._database)
-                return
-            except hyperscan.error:
-                pass
-        self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+        try:
+            database = hyperscan.loadb(blob, hyperscan.HS_MODE_BLOCK)
+            database.scratch = hyperscan.Scratch(database)
+        except hyperscan.error:  # made for another processor or version
+            return None
+        return database
+
+    @staticmethod
+    def _build(patterns: Sequence[bytes]) -> tuple[Any, bytes]:
+        import hyperscan
+
+        database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
         flags = hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_DOTALL
-        self._database.compile(
-            expressions=list(patterns),
-            ids=list(range(len(patterns))),
-            elements=len(patterns),
-            flags=[flags] * len(patterns),
-        )
-        write_cached(cache, key, hyperscan.dumpb(self._database))
+        count = len(patterns)
+        try:
+            database.compile(expressions=list(patterns), ids=list(range(count)), elements=count, flags=[flags] * count)
+        except hyperscan.error as error:
+            raise RuleError(
+                f"the keyword terms do not compile together: {error}", hint="`triage rules check`"
+            ) from error
+        return database, hyperscan.dumpb(database)
 
     def present(self, data: Buffer) -> list[int]:
         """Identities of the patterns that occur, ascending."""

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from triage.detectors.byte_patterns import encodings_for, literal_pattern, plain_patterns, requirement, superset_pattern
-from triage.detectors.cache import cache_key, read_cached, write_cached
+from triage.detectors.cache import cache_key, cached
 from triage.detectors.characters import Folding
 from triage.errors import RuleError
 from triage.model.rules import KeywordTerm
@@ -162,12 +162,17 @@ def prepare(terms: Sequence[KeywordTerm], cache: Path | None = None) -> Prepared
         RuleError: A term that can never be found; it would be silence that looks like absence.
     """
     key = cache_key("terms", PREPARATION, repr(tuple(terms)).encode("utf-8", "surrogatepass"))
-    blob = read_cached(cache, key)
-    if blob is not None:
-        try:
-            return Prepared(Plan(*marshal.loads(blob)), terms)
-        except (ValueError, EOFError, TypeError):
-            pass
+    return Prepared(cached(cache, key, _load_plan, lambda: _make_plan(terms)), terms)
+
+
+def _load_plan(blob: bytes) -> Plan | None:
+    try:
+        return Plan(*marshal.loads(blob))
+    except (ValueError, EOFError, TypeError):
+        return None
+
+
+def _make_plan(terms: Sequence[KeywordTerm]) -> tuple[Plan, bytes]:
     builder = _Builder()
     for index, term in enumerate(terms):
         if term.kind == "regex":
@@ -175,5 +180,4 @@ def prepare(terms: Sequence[KeywordTerm], cache: Path | None = None) -> Prepared
         else:
             builder.literal(index, term)
     plan = builder.plan
-    write_cached(cache, key, marshal.dumps((plan.patterns, plan.literals, plan.atoms, plan.expressions)))
-    return Prepared(plan, terms)
+    return plan, marshal.dumps((plan.patterns, plan.literals, plan.atoms, plan.expressions))

@@ -42,13 +42,8 @@ def every_format() -> Iterator[FormatUnit]:
             yield FormatUnit(room, unit.name, getattr(unit, "summary", ""), missing)
     for system in FILE_SYSTEMS:
         yield FormatUnit("file system", system.name, system.summary, system.unavailable())
-    magic = libmagic_status()
-    yield FormatUnit(
-        "type",
-        "libmagic",
-        "refines types that the table of signatures leaves open",
-        "" if "available" in magic and "un" not in magic else magic,
-    )
+    summary = "refines types that the table of signatures leaves open"
+    yield FormatUnit("type", "libmagic", summary, libmagic_status())
     for detector in DETECTORS:
         absent = [name for name in detector.needs if importlib.util.find_spec(name) is None]
         yield FormatUnit(
