@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.units import INDICATORS, make_hit, make_rule, make_unit, ranked
@@ -125,8 +125,24 @@ def test_a_further_evidence_hit_on_text_of_its_own_never_lowers(some: list[Hit],
     assert raw(more) >= raw(plain) - 1e-12
 
 
+# The order of further passages once knew of context, and a context word moved weight to another element.
+PROMOTED = make_unit(
+    "/home/u/a.txt",
+    [
+        *[make_hit("keywords/bg#1", 0, "abc")] * 6,
+        make_hit("keywords/vi#34", 2, "abc"),
+        make_hit("keywords/bg#15", 4, "abc"),
+        make_hit("keywords/es#46", 4100, "abc"),
+        make_hit("keywords/fr#54", 16385, "abc"),
+    ],
+    size=9_000_000,
+    value=0.0,
+)
+
+
 @quick
 @given(units(), st.sampled_from(CONTEXT), st.floats(0, 1))
+@example(PROMOTED, "keywords/ro#9", 0.0)
 def test_a_further_context_hit_never_raises(unit: UnitFacts, rule: str, where: float) -> None:
     part = unit.parts[0]
     hit = make_hit(rule, int(where * part.size), "a long context phrase")

@@ -50,6 +50,7 @@ class Assessment:
         context: Context rules that speak about the best passage.
         context_share: How much of what it says is context, 0..1.
         dampings: What speaks against the unit, in the order in which it is applied.
+        everywhere: Names of the dampings that hold for every passage of the unit, whichever is the best.
     """
 
     passage: Passage
@@ -57,6 +58,7 @@ class Assessment:
     context: tuple[Mark, ...]
     context_share: float
     dampings: tuple[Damping, ...]
+    everywhere: frozenset[str] = frozenset()
 
 
 def evidence(terms: Sequence[Term], level: int = EFFECTIVE) -> float:
@@ -114,18 +116,28 @@ def assess(marks: UnitMarks, passages: Sequence[Passage], against: Against) -> A
         passages: Candidates, at least one.
         against: What speaks against the unit when it is judged by a passage, its terms and its context.
     """
-    weighed = []
+    candidates = []
     for passage in passages:
         terms = distinct_terms(passage.marks, 1.0, marks.counts)
         words = context.near(marks.context, passage.start, passage.end, marks.size)
         part = context.share(words, (term.strength() for term in terms))
-        found = against(passage, terms, words, part)
-        weighed.append((-damped(undamped(terms), found), passage.start, Assessment(passage, terms, words, part, found)))
-    weighed.sort(key=lambda item: item[:2])
-    best = weighed[0][2]
+        candidates.append(Assessment(passage, terms, words, part, against(passage, terms, words, part)))
+    # The order of further passages knows nothing of context, so that a context word cannot promote one of them.
+    candidates.sort(key=lambda candidate: (-undamped(candidate.terms), candidate.passage.start))
+    whole = [_with_further(candidate, candidates, marks) for candidate in candidates]
+    best = max(
+        whole, key=lambda candidate: (damped(undamped(candidate.terms), candidate.dampings), -candidate.passage.start)
+    )
+    named = [frozenset(damping.name for damping in candidate.dampings) for candidate in candidates]
+    return replace(best, everywhere=frozenset.intersection(*named))
+
+
+def _with_further(best: Assessment, ordered: Sequence[Assessment], marks: UnitMarks) -> Assessment:
+    """A passage with what the others add to it."""
     own = context.factor(best.context_share)
     terms = best.terms
-    for weight, (_, _, other) in zip(FURTHER_SHARES, weighed[1:], strict=False):
+    others = (other for other in ordered if other is not best)
+    for weight, other in zip(FURTHER_SHARES, others, strict=False):
         known = frozenset(term.mark.rule.id for term in terms)
         # A further passage that reads more like context than the best one counts less by as much.
         weight *= min(1.0, context.factor(other.context_share) / own)

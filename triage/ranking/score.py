@@ -81,7 +81,7 @@ def assess_unit(unit: UnitFacts, knowledge: Knowledge) -> Finding | None:
     if not sums.score:
         return _noted(unit, marks, knowledge.profile)
     elements = covered(assessment.terms)
-    quoting = any(damping.name in QUOTING for damping in assessment.dampings)
+    quoting = bool(QUOTING & assessment.everywhere)
     level = urgency(marks, elements, window, quoting=quoting)
     finding = _finding(unit, marks, knowledge.profile, sums)
     return replace(
