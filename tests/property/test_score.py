@@ -159,3 +159,9 @@ def test_a_rule_that_is_more_common_never_raises(rules: list[str], data: st.Data
     some = [make_hit(rule, 300 * place, "text of its own") for place, rule in enumerate(rules)]
     common = data.draw(st.sampled_from(rules))
     assert raw(some, {common: number}) <= raw(some) + 1e-12
+
+
+def test_two_matches_at_one_place_are_told_apart_whatever_their_order() -> None:
+    """Found by the property test above: the excerpt shown hung on the order in which hits were given."""
+    pair = [make_hit("keywords/bg#1", 0, "abc"), make_hit("keywords/bg#1", 0, "abc", after=" tonight")]
+    assert findings(make_unit("/a.txt", pair)) == findings(make_unit("/a.txt", pair[::-1]))

@@ -251,8 +251,8 @@ def superset_pattern(pattern: str) -> bytes:
     """
     text = pattern.replace("\\b", "")
     text = re.sub(r"(\[\^[^\]]*\]|\\W|\.)\{(\d+),(\d+)\}", lambda m: f"{_any(m[1])}{{{m[2]},{int(m[3]) * 4}}}", text)
-    text = _CLASS.sub(_class_group, text)
-    text = re.sub(r"[^\x00-\x7f]", lambda m: "(?:" + "|".join(sorted(_utf8_forms(m[0]))) + ")", text)
+    text = _CLASS.sub(lambda match: class_group(match[0]), text)
+    text = re.sub(r"[^\x00-\x7f]", lambda match: utf8_alternatives(match[0]), text)
     return b"(?i)" + text.encode("ascii")
 
 
@@ -268,10 +268,16 @@ def _utf8_forms(character: str) -> set[str]:
     }
 
 
-def _class_group(match: re.Match[str]) -> str:
-    """A class that holds characters outside ASCII as a group."""
-    if match[0].isascii() or match[1]:
-        return match[0]
-    inside = "".join(character for character in match[2] if character.isascii())
-    others = [form for character in match[2] if not character.isascii() for form in sorted(_utf8_forms(character))]
+def utf8_alternatives(character: str) -> str:
+    """A character outside ASCII as a group of its bytes in UTF-8, lower and upper case."""
+    return "(?:" + "|".join(sorted(_utf8_forms(character))) + ")"
+
+
+def class_group(source: str) -> str:
+    """A class that holds characters outside ASCII as a group of a class and byte strings; any other as it is."""
+    if source.isascii() or source.startswith("[^"):
+        return source
+    body = source[1:-1]
+    inside = "".join(character for character in body if character.isascii())
+    others = [form for character in body if not character.isascii() for form in sorted(_utf8_forms(character))]
     return "(?:" + "|".join([*([f"[{inside}]"] if inside else []), *others]) + ")"

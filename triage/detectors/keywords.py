@@ -17,6 +17,7 @@ from triage.detectors.byte_patterns import plain_literal
 from triage.detectors.characters import accents, touches
 from triage.detectors.engine import make_engine
 from triage.detectors.passages import MATCHED, Buffer, around, byte_length, decode_lenient, unit
+from triage.detectors.sentences import SentenceGate
 from triage.detectors.terms import Expression, Literal, prepare
 from triage.model.content import ContentNames, Coverage, Detection, TextSegment
 from triage.model.hit import Hit, HitCount
@@ -48,6 +49,7 @@ class KeywordDetector:
 
     def __init__(self, terms: Sequence[KeywordTerm], *, cache_dir: Path | None = None) -> None:
         self._prepared = prepare(terms, cache_dir)
+        self._sentences = SentenceGate(terms, cache_dir)
         self._engine = make_engine(self._prepared.patterns, cache_dir) if self._prepared.patterns else None
 
     def scan(self, data: Buffer, names: ContentNames) -> Detection:
@@ -122,6 +124,9 @@ class KeywordDetector:
         numbers = sorted({number for atom in atoms for number in self._prepared.by_gate.get(atom, ())})
         candidates = [self._prepared.expressions[number] for number in numbers]
         candidates = [expression for expression in candidates if all(gate & atoms for gate in expression.gates)]
+        if candidates and encoding == "utf-8":
+            passing = self._sentences.passing(data, {expression.term.rule for expression in candidates})
+            candidates = [expression for expression in candidates if expression.term.rule in passing]
         if not candidates:
             return
         places = _Places(data, encoding, self._prepared.atom_patterns)

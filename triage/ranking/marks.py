@@ -121,7 +121,7 @@ def collect(unit: UnitFacts, knowledge: Knowledge) -> UnitMarks:
     begin = 0
     for index, part in enumerate(unit.parts):
         bytes_class = "opaque" if index == 0 and is_packed(unit.content_type.mime) else kind
-        for hit in part.hits:
+        for hit in sorted(part.hits):  # what follows sorts stably, so that ties are never left to the order given
             rule = knowledge.rules.get(hit.rule)
             if rule is None:
                 continue
