@@ -5,8 +5,8 @@ An expression of a keyword pack joins words with short gaps that stop at the end
 fast: it matches wherever the expression does, and in few other sentences. One database a pack, compiled when a content
 first needs it.
 
-What cannot be loosened in this way (``.`` that crosses sentences, ranges of letters outside ASCII, Turkish letters i) has
-no such pattern and always passes. Letters that equal an ASCII letter only by Unicode case rules (the Kelvin sign, the
+What cannot be loosened so (``.`` that crosses sentences, ranges of letters outside ASCII, Turkish letters i) has no
+such pattern and always passes. Letters that equal an ASCII letter only by Unicode case rules (the Kelvin sign, the
 long s) are not written out.
 """
 

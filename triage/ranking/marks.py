@@ -53,6 +53,11 @@ class Mark:
         return self.strength * self.chance * self.rarity
 
     @property
+    def context_order(self) -> tuple[float, int, str, int]:
+        """Sort key of a context mark: its own strength first, since it has no indicator to weigh it."""
+        return (-self.strength * self.chance, self.start, self.rule.id, self.end)
+
+    @property
     def order(self) -> tuple[float, float, int, str, int]:
         """Sort key: what moves the score most first, then place, then rule."""
         return (-self.base * self.effective, -self.base * self.strength, self.start, self.rule.id, self.end)
@@ -136,8 +141,8 @@ def collect(unit: UnitFacts, knowledge: Knowledge) -> UnitMarks:
             counts[count.rule] = counts.get(count.rule, 0) + count.count
             at_least = at_least or count.at_least
         begin += max(part.size, 1)
-    evidence, covered = one_reading(by_role["evidence"])
-    context, _ = one_reading(by_role["context"])
+    evidence, covered = one_reading(sorted(by_role["evidence"], key=lambda mark: mark.order))
+    context, _ = one_reading(sorted(by_role["context"], key=lambda mark: mark.context_order))
     return UnitMarks(evidence, covered, context, tuple(sorted(notes)), counts, at_least, begin)
 
 
@@ -165,13 +170,16 @@ def one_reading(marks: list[Mark]) -> tuple[tuple[Mark, ...], tuple[Mark, ...]]:
     Two matches are on the same text where they share more than half of the shorter one; a shared word at the edge of
     two longer phrases is not enough. Matches of one rule never displace each other.
 
+    Args:
+        marks: Strongest first.
+
     Returns:
         Kept marks by place, and those displaced, by place.
     """
     kept: list[Mark] = []
     covered: list[Mark] = []
     buckets: dict[int, list[Mark]] = {}
-    for mark in sorted(marks, key=lambda mark: mark.order):
+    for mark in marks:
         first = mark.start >> _BUCKET_BITS
         places = range(first, min((mark.end - 1) >> _BUCKET_BITS, first + _BUCKETS_LIMIT) + 1)
         if any(_same_text(mark, other) for place in places for other in buckets.get(place, ())):
