@@ -23,7 +23,7 @@ from math import exp, fsum, log
 from triage.model.finding import ScoreLine
 from triage.ranking import context
 from triage.ranking.damping import Damping
-from triage.ranking.elements import Ceiling, ceiling, degrees, multiplier
+from triage.ranking.elements import Ceiling, ceiling, covered, degrees, multiplier
 from triage.ranking.marks import Mark, UnitMarks
 from triage.ranking.passages import Passage
 from triage.ranking.terms import EFFECTIVE, RAW, WITHOUT_CHANCE, Term, distinct_terms
@@ -51,6 +51,7 @@ class Assessment:
         context_share: How much of what it says is context, 0..1.
         dampings: What speaks against the unit, in the order in which it is applied.
         everywhere: Names of the dampings that hold for every passage of the unit, whichever is the best.
+        reached: Elements that are covered when any of the passages is taken for the best.
     """
 
     passage: Passage
@@ -59,6 +60,7 @@ class Assessment:
     context_share: float
     dampings: tuple[Damping, ...]
     everywhere: frozenset[str] = frozenset()
+    reached: frozenset[str] = frozenset()
 
 
 def evidence(terms: Sequence[Term], level: int = EFFECTIVE) -> float:
@@ -129,7 +131,8 @@ def assess(marks: UnitMarks, passages: Sequence[Passage], against: Against) -> A
         whole, key=lambda candidate: (damped(undamped(candidate.terms), candidate.dampings), -candidate.passage.start)
     )
     named = [frozenset(damping.name for damping in candidate.dampings) for candidate in candidates]
-    return replace(best, everywhere=frozenset.intersection(*named))
+    reached = frozenset(element for candidate in whole for element in covered(candidate.terms))
+    return replace(best, everywhere=frozenset.intersection(*named), reached=reached)
 
 
 def _with_further(best: Assessment, ordered: Sequence[Assessment], marks: UnitMarks) -> Assessment:

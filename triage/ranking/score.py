@@ -82,7 +82,7 @@ def assess_unit(unit: UnitFacts, knowledge: Knowledge) -> Finding | None:
         return _noted(unit, marks, knowledge.profile)
     elements = covered(assessment.terms)
     quoting = bool(QUOTING & assessment.everywhere)
-    level = urgency(marks, elements, window, quoting=quoting)
+    level = urgency(marks, tuple(sorted(assessment.reached)), window, quoting=quoting)
     finding = _finding(unit, marks, knowledge.profile, sums)
     return replace(
         finding,
