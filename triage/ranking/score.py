@@ -19,6 +19,9 @@ from triage.ranking.passages import candidate_passages, window_for
 from triage.ranking.terms import distinct_terms
 from triage.ranking.urgency import Urgency, urgency
 
+NOTE_WORTH = 0.05
+"""Least worth of a place for that."""
+
 NOTE_SCORE = 0.01
 """Score of a unit that only states a fact, in a place of full worth."""
 
@@ -100,7 +103,7 @@ def _noted(unit: UnitFacts, marks: UnitMarks, profile: Profile) -> Finding | Non
     if not marks.notes:
         return None
     sums = Arithmetic()
-    worth = min(1.0, max(0.0, unit.value))
+    worth = min(1.0, max(NOTE_WORTH, unit.value))  # what is listed never has a score of nothing
     sums.adjust(f"stated only, no evidence: place worth {worth:.2f} x {NOTE_SCORE:.2f}", NOTE_SCORE * worth)
     return replace(_finding(unit, marks, profile, sums), priority=Priority.INFO)
 
