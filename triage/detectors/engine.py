@@ -1,6 +1,6 @@
-"""Presence of many byte patterns in one pass.
+"""Where each of many byte patterns ends, in one pass.
 
-Hyperscan where it is installed; elsewhere the same patterns as strings of one YARA rule, slower, with the same answer.
+Hyperscan where it is installed; elsewhere the same patterns as strings of YARA rules, slower, with the same places.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -18,20 +19,47 @@ from triage.errors import RuleError
 Buffer = bytes | bytearray | memoryview
 
 
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """One byte pattern.
+
+    Attributes:
+        source: A regular expression of byte escapes, classes, groups and counts, so that all engines read it alike.
+        identity: Under which its matches are told.
+        caseless: Letters of ASCII match in both cases.
+    """
+
+    source: bytes
+    identity: int
+    caseless: bool = False
+
+    @classmethod
+    def of(cls, raw: bytes, identity: int) -> Pattern:
+        """A byte string as a pattern."""
+        return cls(escape_bytes(raw), identity)
+
+
+def escape_bytes(raw: bytes) -> bytes:
+    """Bytes as hex escapes."""
+    return b"".join(b"\\x%02x" % byte for byte in raw)
+
+
 class HyperscanEngine:
-    """A hyperscan database: each pattern is told once.
+    """A hyperscan database.
 
     Args:
-        patterns: Byte patterns; the position is the identity.
+        patterns: What to look for.
         cache: Folder for the compiled database.
     """
 
     name = "hyperscan"
 
-    def __init__(self, patterns: Sequence[bytes], cache: Path | None) -> None:
-        sources = json.dumps([pattern.decode("latin-1") for pattern in patterns]).encode()
-        key = cache_key("keywords", metadata.version("hyperscan").encode(), _platform().encode(), sources)
-        self._database: Any = cached(cache, key, self._load, lambda: self._build(patterns))
+    def __init__(self, patterns: Sequence[Pattern], cache: Path | None) -> None:
+        self._database: Any = None
+        if patterns:
+            sources = json.dumps([(p.source.decode("latin-1"), p.identity, p.caseless) for p in patterns]).encode()
+            key = cache_key("keywords", metadata.version("hyperscan").encode(), _platform().encode(), sources)
+            self._database = cached(cache, key, self._load, lambda: self._build(patterns))
 
     @staticmethod
     def _load(blob: bytes) -> Any:
@@ -45,62 +73,74 @@ class HyperscanEngine:
         return database
 
     @staticmethod
-    def _build(patterns: Sequence[bytes]) -> tuple[Any, bytes]:
+    def _build(patterns: Sequence[Pattern]) -> tuple[Any, bytes]:
         import hyperscan
 
         database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-        flags = hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_DOTALL
-        count = len(patterns)
         try:
-            database.compile(expressions=list(patterns), ids=list(range(count)), elements=count, flags=[flags] * count)
+            database.compile(
+                expressions=[pattern.source for pattern in patterns],
+                ids=[pattern.identity for pattern in patterns],
+                elements=len(patterns),
+                flags=[
+                    hyperscan.HS_FLAG_DOTALL | (hyperscan.HS_FLAG_CASELESS if pattern.caseless else 0)
+                    for pattern in patterns
+                ],
+            )
         except hyperscan.error as error:
             raise RuleError(
                 f"the keyword terms do not compile together: {error}", hint="`triage rules check`"
             ) from error
         return database, hyperscan.dumpb(database)
 
-    def present(self, data: Buffer) -> list[int]:
-        """Identities of the patterns that occur, ascending."""
-        found: set[int] = set()
-        add = found.add
+    def events(self, data: Buffer) -> tuple[list[int], list[int]]:
+        """Identities of matches and where each ends, ascending by end."""
+        found: list[int] = []
+        ends: list[int] = []
+        add, end_at = found.append, ends.append
 
         def matched(identity: int, start: int, end: int, flags: int, context: Any) -> None:
             add(identity)
+            end_at(end)
 
-        self._database.scan(data, match_event_handler=matched)
-        return sorted(found)
+        if self._database is not None:
+            self._database.scan(data, match_event_handler=matched)
+        return found, ends
 
 
 class YaraEngine:
-    """The same over one YARA rule with a string for each pattern."""
+    """The same over YARA rules with a string for each pattern."""
 
     name = "yara"
     _STRINGS = 9000
 
-    def __init__(self, patterns: Sequence[bytes], cache: Path | None) -> None:
+    def __init__(self, patterns: Sequence[Pattern], cache: Path | None) -> None:
         import yara
 
         self._rules = []
         for start in range(0, len(patterns), self._STRINGS):
             strings = "\n".join(
-                f"$p{start + number} = /{pattern.decode('latin-1')}/s"
-                for number, pattern in enumerate(patterns[start : start + self._STRINGS])
+                f"$p{pattern.identity} = /{pattern.source.decode('latin-1')}/{'is' if pattern.caseless else 's'}"
+                for pattern in patterns[start : start + self._STRINGS]
             )
             self._rules.append(yara.compile(source=f"rule r {{ strings:\n{strings}\ncondition: any of them }}"))
 
-    def present(self, data: Buffer) -> list[int]:
-        """Identities of the patterns that occur, ascending."""
-        found: set[int] = set()
-        for rules in self._rules:
-            for match in rules.match(data=bytes(data)):
-                found.update(int(string.identifier[2:]) for string in match.strings)
-        return sorted(found)
+    def events(self, data: Buffer) -> tuple[list[int], list[int]]:
+        """Identities of matches and where each ends, ascending by end."""
+        found = sorted(
+            (instance.offset + instance.matched_length, int(string.identifier[2:]))
+            for rules in self._rules
+            for match in rules.match(data=bytes(data))
+            for string in match.strings
+            for instance in string.instances
+        )
+        return [identity for _, identity in found], [end for end, _ in found]
 
 
 Engine = HyperscanEngine | YaraEngine
 
 
-def make_engine(patterns: Sequence[bytes], cache: Path | None) -> Engine:
+def make_engine(patterns: Sequence[Pattern], cache: Path | None) -> Engine:
     """The fastest engine that is installed."""
     if importlib.util.find_spec("hyperscan") is not None:
         return HyperscanEngine(patterns, cache)

@@ -1,24 +1,20 @@
-"""Keywords in raw bytes, in every encoding, in one pass.
+"""Terms of keyword packs in raw bytes, in every encoding, block by block.
 
-One pass tells which byte patterns are present at all. Literal terms are then located and tested at their borders;
-regular expressions run, as Python's ``re`` understands them, on the decoded passages around the literals that they
-require. Content that looks like UTF-16 is decoded once for the expressions.
+Literal terms are looked for in the bytes as they are. Regular expressions are looked for in text: bytes that are valid
+UTF-8 are text as a whole, others where they look like UTF-16 or hold words of a language in its own encoding.
 """
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from triage.detectors.byte_patterns import plain_literal
-from triage.detectors.characters import accents, touches
-from triage.detectors.engine import make_engine
-from triage.detectors.passages import MATCHED, Buffer, around, byte_length, decode_lenient, unit
-from triage.detectors.sentences import SentenceGate
-from triage.detectors.terms import Expression, Literal, prepare
+from triage.detectors.characters import accents
+from triage.detectors.passages import MATCHED, Buffer, around, around_text, decode_lenient
+from triage.detectors.readings import ByteReading, Reading, in_order, whole, wide
+from triage.detectors.terms import prepare
 from triage.model.content import ContentNames, Coverage, Detection, TextSegment
 from triage.model.hit import Hit, HitCount
 from triage.model.rules import KeywordTerm
@@ -26,12 +22,11 @@ from triage.model.stream import Stream
 
 POSITIONS = 16
 COUNTED = 10_000
+BLOCK = 512 * 1024
 OVERLAP = 16 * 1024
-_LITTLE = re.compile(rb"(?:[\x09-\x7e]\x00){6}|(?:[\x00-\xff][\x01-\x0e]){8}", re.DOTALL)
-_BIG = re.compile(rb"(?:\x00[\x09-\x7e]){6}|(?:[\x01-\x0e][\x00-\xff]){8}", re.DOTALL)
-_ARABIC_PREFIXES = "وفبكلال"
 
-Spans = dict[str, dict[int, Hit]]
+Match = tuple[KeywordTerm, str, int, int]
+"""Term, encoding, where it begins, one past where it ends."""
 
 
 class KeywordDetector:
@@ -49,227 +44,136 @@ class KeywordDetector:
 
     def __init__(self, terms: Sequence[KeywordTerm], *, cache_dir: Path | None = None) -> None:
         self._prepared = prepare(terms, cache_dir)
-        self._sentences = SentenceGate(terms, cache_dir)
-        self._engine = make_engine(self._prepared.patterns, cache_dir) if self._prepared.patterns else None
 
     def scan(self, data: Buffer, names: ContentNames) -> Detection:
         """Terms in a whole content."""
-        return self._detection(self._spans(data), len(data))
+        return self._scan(lambda offset, length: bytes(data[offset : offset + length]), len(data), BLOCK)
 
-    def scan_stream(self, stream: Stream, names: ContentNames, *, window: int = 8 << 20) -> Detection:
-        """Terms in a content of any size, read in ascending windows that overlap; no hit is lost or doubled."""
-        found: Spans = {}
-        step = max(window - 2 * OVERLAP, OVERLAP)
-        for start in range(0, max(stream.size, 1), step):
-            low = max(0, start - OVERLAP)
-            data = stream.read_at(low, start - low + step + OVERLAP)
-            for rule, hits in self._spans(data).items():
-                for offset, hit in hits.items():
-                    if start <= low + offset < start + step:
-                        found.setdefault(rule, {})[low + offset] = replace(hit, file_offset=low + offset)
-        return self._detection(found, stream.size)
+    def scan_stream(self, stream: Stream, names: ContentNames, *, window: int = BLOCK) -> Detection:
+        """Terms in a content of any size, read in ascending blocks that overlap; no hit is lost or doubled."""
+        return self._scan(stream.read_at, stream.size, window)
 
     def scan_text(self, segment: TextSegment, names: ContentNames) -> Detection:
         """Terms in decoded text; offsets are those of the bytes that the text came from."""
-        data = segment.text.encode("utf-8", "surrogatepass")
+        text = segment.text
         starts = [start for start, _ in segment.offsets]
-        found: Spans = {}
-        for rule, hits in self._spans(data, only_utf8=True).items():
-            for offset, hit in hits.items():
-                first = len(data[:offset].decode("utf-8", "replace"))
-                begin = _map(segment, starts, first)
-                end = _map(segment, starts, first + max(len(hit.matched) - 1, 0))
-                found.setdefault(rule, {})[begin] = replace(
-                    hit,
-                    file_offset=begin,
-                    length=max(end - begin, 0) + _width(segment, first + len(hit.matched) - 1),
-                    encoding=segment.encoding,
-                )
-        return self._detection(found, len(data))
+        found = _Found()
+        for start in range(0, len(text), BLOCK):
+            low = max(0, start - OVERLAP)
+            part = text[low : start + BLOCK + OVERLAP]
+            owned = range(start - low, start - low + BLOCK)
+            for term, _, first, last in _settled(self._in_text(part), owned):
+                begin, end = _map(segment, starts, low + first), _map(segment, starts, low + last - 1)
+                length = max(end - begin, 0) + _width(segment, low + last - 1)
 
-    # --- search -------------------------------------------------------------------------------------------------
-    def _spans(self, data: Buffer, *, only_utf8: bool = False) -> Spans:
-        """Hits by rule and offset."""
-        found: Spans = {}
-        if self._engine is None or not len(data):
-            return found
-        present = self._engine.present(data)
-        atoms: dict[str, set[int]] = {}
-        for identity in present:
-            for literal in self._prepared.literals.get(identity, ()):
-                if not only_utf8 or literal.encoding == "utf-8":
-                    self._literal(data, literal, found)
-            for number, encoding in self._prepared.atoms.get(identity, ()):
-                atoms.setdefault(encoding, set()).add(number)
-        for encoding in sorted(atoms):
-            self._expressions(data, encoding, atoms[encoding] | atoms.get("utf-8", set()), found)
-        if not only_utf8:
-            self._wide(data, found)
+                def hit(context: bool, part: str = part, first: int = first, last: int = last) -> tuple[str, str, str]:
+                    return part[first:last], *(around_text(part, first, last) if context else ("", ""))
+
+                found.add(term, segment.encoding, begin, length, hit)
+        return found.detection(self.name, len(text))
+
+    # --- bytes ----------------------------------------------------------------------------------------------------
+    def _scan(self, read: Callable[[int, int], bytes], size: int, block: int) -> Detection:
+        found = _Found()
+        for start in range(0, size, block):
+            low = max(0, start - OVERLAP)
+            raw = read(low, start - low + block + OVERLAP)
+            for term, encoding, first, last in _settled(self._in_bytes(raw), range(start - low, start - low + block)):
+
+                def hit(
+                    context: bool, raw: bytes = raw, first: int = first, last: int = last, encoding: str = encoding
+                ) -> tuple[str, str, str]:
+                    sides = around(raw, first, last, encoding) if context else ("", "")
+                    return decode_lenient(raw[first:last], encoding), *sides
+
+                found.add(term, encoding, low + first, last - first, hit)
+        return found.detection(self.name, size)
+
+    def _in_bytes(self, raw: bytes) -> list[Match]:
+        """All matches in a block, in no order."""
+        found = list(self._prepared.literals.find(raw))
+        text = whole(raw)
+        if text is not None:
+            found.extend(self._in_reading(text))
+        else:
+            for expression, encoding, start, end in self._prepared.expressions.find_in_bytes(ByteReading(raw)):
+                found.append((expression.term, encoding, start, end))
+            for reading in self._prepared.probe.readings(raw):
+                found.extend(self._in_reading(reading))
+        for reading in wide(raw):
+            found.extend(self._in_reading(reading))
+        return _one_order(found, raw)
+
+    def _in_reading(self, reading: Reading) -> Iterator[Match]:
+        for expression, start, end in self._prepared.expressions.find(reading):
+            yield expression.term, reading.encoding, reading.offset(start), reading.offset(end)
+
+    # --- text -----------------------------------------------------------------------------------------------------
+    def _in_text(self, text: str) -> list[Match]:
+        """All matches in a text, by character, in no order."""
+        raw = text.encode("utf-8", "surrogatepass")
+        found = []
+        for term, encoding, start, end in self._prepared.literals.find(raw, only_utf8=True):
+            first = len(raw[:start].decode("utf-8", "surrogatepass")) if len(raw) != len(text) else start
+            last = first + len(raw[start:end].decode("utf-8", "surrogatepass"))
+            found.append((term, encoding, first, last))
+        reading = Reading(b"", 0, "utf-8", text)
+        found.extend(
+            (expression.term, "utf-8", start, end)
+            for expression, start, end in self._prepared.expressions.find(reading)
+        )
         return found
 
-    def _literal(self, data: Buffer, literal: Literal, found: Spans) -> None:
-        hits = found.setdefault(literal.term.rule, {})
-        for match in literal.pattern.finditer(data):
-            if len(hits) >= COUNTED:
-                return
-            start, end = match.span()
-            if start in hits or not _stands(data, start, end, literal):
-                continue
-            hits[start] = _hit(data, start, end, literal.encoding, literal.term, len(hits))
-        if not hits:
-            del found[literal.term.rule]
 
-    def _expressions(self, data: Buffer, encoding: str, atoms: set[int], found: Spans) -> None:
-        """Expressions whose required literals stand close enough together to be one match."""
-        numbers = sorted({number for atom in atoms for number in self._prepared.by_gate.get(atom, ())})
-        candidates = [self._prepared.expressions[number] for number in numbers]
-        candidates = [expression for expression in candidates if all(gate & atoms for gate in expression.gates)]
-        if candidates and encoding == "utf-8":
-            passing = self._sentences.passing(data, {expression.term.rule for expression in candidates})
-            candidates = [expression for expression in candidates if expression.term.rule in passing]
-        if not candidates:
-            return
-        places = _Places(data, encoding, self._prepared.atom_patterns)
-        widest = 1 if places.plain else 4 if encoding == "utf-8" else 2
-        for expression in candidates:
-            reach = min(expression.width * widest, OVERLAP // 2) // 2 * 2 + 2
-            first, *others = ([places.of(atom) for atom in gate & atoms] for gate in expression.gates)
-            near = [
-                place
-                for place in sorted({place for places_of_atom in first for place in places_of_atom})
-                if all(any(_within(group, place, reach) for group in groups) for groups in others)
-            ]
-            for low, high in _windows(near, reach, len(data), unit(encoding)):
-                text = decode_lenient(bytes(data[low:high]), encoding)
-                self._expression(data, low, text, encoding, expression, found)
+@dataclass(slots=True)
+class _Found:
+    """Hits by rule, in the order in which they are found."""
 
-    def _expression(
-        self, data: Buffer, start: int, text: str, encoding: str, expression: Expression, found: Spans
+    hits: list[Hit] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    _ends: dict[str, int] = field(default_factory=dict)
+
+    def add(
+        self, term: KeywordTerm, encoding: str, start: int, length: int, texts: Callable[[bool], tuple[str, str, str]]
     ) -> None:
-        for match in expression.pattern.finditer(text):
-            hits = found.setdefault(expression.term.rule, {})
-            if len(hits) >= COUNTED:
-                return
-            begin = start + byte_length(text[: match.start()], encoding)
-            end = begin + byte_length(match[0], encoding)
-            if end > begin and begin not in hits:
-                hits[begin] = _hit(data, begin, end, encoding, expression.term, len(hits))
-        if not found.get(expression.term.rule, True):
-            del found[expression.term.rule]
-
-    def _wide(self, data: Buffer, found: Spans) -> None:
-        """Expressions in UTF-16, where the content looks like it."""
-        for encoding, looks in (("utf-16-le", _LITTLE), ("utf-16-be", _BIG)):
-            match = looks.search(data)
-            if match is None:
-                continue
-            first = match.start() % 2
-            text = decode_lenient(bytes(data[first : len(data) - (len(data) - first) % 2]), encoding)
-            narrow = text.encode("utf-8", "surrogatepass")
-            for rule, hits in self._spans(narrow, only_utf8=True).items():
-                for offset, hit in hits.items():
-                    lead = narrow[:offset].decode("utf-8", "surrogatepass")
-                    begin = first + byte_length(lead, encoding)
-                    length = byte_length(hit.matched, encoding)
-                    known = found.setdefault(rule, {})
-                    # Text in one order reads, a byte further, as text in the other: the even place is meant.
-                    twin = begin + 1 if encoding == "utf-16-be" else begin - 1
-                    other = known.get(twin)
-                    if other is not None and other.encoding.startswith("utf-16") and other.encoding != encoding:
-                        if begin % 2:
-                            continue
-                        del known[twin]
-                    if begin not in known:
-                        known[begin] = replace(hit, file_offset=begin, length=length, encoding=encoding)
-
-    def _detection(self, found: Spans, size: int) -> Detection:
-        hits: list[Hit] = []
-        counts = []
-        for rule in sorted(found):
-            offsets = sorted(found[rule])
-            hits.extend(found[rule][offset] for offset in offsets[:POSITIONS])
-            counts.append(HitCount(rule, len(offsets), len(offsets) >= COUNTED))
-        return Detection(tuple(sorted(hits)), tuple(counts), (), Coverage(self.name, 1, size))
-
-
-class _Places:
-    """Where required literals stand in a content, each looked for once.
-
-    Attributes:
-        plain: The content is ASCII, so that a character is a byte.
-    """
-
-    def __init__(self, data: Buffer, encoding: str, patterns: dict[tuple[int, str], list[bytes]]) -> None:
-        self._data = bytes(data).lower()
-        self._encoding = encoding
-        self._patterns = patterns
-        self._known: dict[int, list[int]] = {}
-        self.plain = self._data.isascii()
-
-    def of(self, atom: int) -> list[int]:
-        """Offsets of a literal, ascending; in the encoding at hand, or in UTF-8 where it has no other bytes."""
-        found = self._known.get(atom)
-        if found is None:
-            patterns = self._patterns.get((atom, self._encoding)) or self._patterns.get((atom, "utf-8"), [])
-            found = self._known[atom] = sorted(place for pattern in patterns for place in self._find(pattern))
-        return found
-
-    def _find(self, pattern: bytes) -> Iterator[int]:
-        literal = plain_literal(pattern)
-        if literal is None:
-            yield from (match.start() for match in re.finditer(pattern, self._data, re.DOTALL))
+        """Count a match, and keep it with its surroundings while there are few; overlapping ones of a rule are one."""
+        number = self.counts.get(term.rule, 0)
+        if number >= COUNTED or start < self._ends.get(term.rule, 0):
             return
-        literal = literal.lower()
-        place = self._data.find(literal)
-        while place >= 0:
-            yield place
-            place = self._data.find(literal, place + 1)
+        self.counts[term.rule] = number + 1
+        self._ends[term.rule] = start + length
+        if number < POSITIONS:
+            matched, before, after = texts(True)
+            if term.kind == "literal" and accents(matched) < accents(term.term):
+                encoding = f"{encoding}, unaccented"
+            self.hits.append(Hit(term.rule, start, length, encoding, matched[:MATCHED], before, after))
+
+    def detection(self, detector: str, size: int) -> Detection:
+        """What was found."""
+        counts = tuple(HitCount(rule, count, count >= COUNTED) for rule, count in sorted(self.counts.items()))
+        return Detection(tuple(sorted(self.hits)), counts, (), Coverage(detector, 1, size))
 
 
-def _within(places: list[int], place: int, reach: int) -> bool:
-    """Whether one of the places lies within reach of another."""
-    index = bisect_left(places, place - reach)
-    return index < len(places) and places[index] <= place + reach
+def _settled(matches: Iterable[Match], owned: range) -> list[Match]:
+    """Matches that begin within a block, by place; of several at one place UTF-8 first, then the longest."""
+    kept = [match for match in matches if match[2] in owned]
+    return sorted(kept, key=lambda match: (match[2], match[1] != "utf-8", -match[3], match[1], match[0].rule))
 
 
-def _windows(places: list[int], reach: int, size: int, step: int) -> Iterator[tuple[int, int]]:
-    """Stretches around places, on borders of characters of ``step`` bytes; those that touch are one."""
-    low = high = -1
-    for place in places:
-        if low >= 0 and place - reach <= high:
-            high = min(size, place + reach)
-            continue
-        if low >= 0:
-            yield low, high
-        low, high = max(place % step, place - reach), min(size, place + reach)
-    if low >= 0:
-        yield low, high
-
-
-def _stands(data: Buffer, start: int, end: int, literal: Literal) -> bool:
-    """Whether a literal stands as its term asks: alone, at the beginning of a word, or anywhere."""
-    if literal.term.match == "substring":
-        return True
-    encoding = literal.encoding
-    text = decode_lenient(bytes(data[start:end]), encoding)
-    size = unit(encoding)
-    reach = min(start, 8) // size * size
-    before = decode_lenient(bytes(data[start - reach : start]), encoding)
-    if before and touches(text[0], before[-1]):
-        lead = before.rstrip(_ARABIC_PREFIXES)
-        if len(before) - len(lead) not in (1, 2) or (lead and touches(text[0], lead[-1])):
-            return False
-    if literal.term.match == "word-start":
-        return True
-    after = decode_lenient(bytes(data[end : end + 8]), encoding)
-    return not after or not touches(text[-1], after[0])
-
-
-def _hit(data: Buffer, start: int, end: int, encoding: str, term: KeywordTerm, number: int) -> Hit:
-    matched = decode_lenient(bytes(data[start:end]), encoding)
-    shown = f"{encoding}, unaccented" if term.kind == "literal" and accents(matched) < accents(term.term) else encoding
-    before, after = around(data, start, end, encoding) if number < POSITIONS else ("", "")
-    return Hit(term.rule, start, end - start, shown, matched[:MATCHED], before, after)
+def _one_order(matches: list[Match], raw: bytes) -> list[Match]:
+    """Text of UTF-16 reads in the other order too, a byte apart: only the order that is meant."""
+    little = {(match[0].rule, match[2]): match[3] for match in matches if match[1] == "utf-16-le"}
+    if not little:
+        return matches
+    wrong = set()
+    for match in matches:
+        end = little.get((match[0].rule, match[2] + 1)) if match[1] == "utf-16-be" else None
+        if end is not None:
+            meant = in_order(raw, match[2] + 1, end)
+            wrong.add(
+                (match[0].rule, *(("utf-16-be", match[2]) if meant == "utf-16-le" else ("utf-16-le", match[2] + 1)))
+            )
+    return [match for match in matches if (match[0].rule, match[1], match[2]) not in wrong]
 
 
 def _map(segment: TextSegment, starts: list[int], index: int) -> int:

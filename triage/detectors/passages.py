@@ -46,6 +46,11 @@ def around(data: Buffer, start: int, end: int, encoding: str) -> tuple[str, str]
     return _back(before), _forward(after)
 
 
+def around_text(text: str, start: int, end: int) -> tuple[str, str]:
+    """The same in decoded text, by characters."""
+    return _back(text[max(0, start - AROUND) : start]), _forward(text[end : end + AROUND])
+
+
 def _back(text: str) -> str:
     text = text[-AROUND:]
     for index in range(len(text) - 1, -1, -1):

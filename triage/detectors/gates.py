@@ -1,0 +1,268 @@
+"""Where in a text an expression may match: its required texts stand there in order, within the width of a match.
+
+One pass over folded text tells where each required text stands; what follows is arithmetic over arrays of places.
+Expressions that never match across the end of a sentence want all their texts in one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+from triage.detectors.engine import Engine, Pattern, make_engine
+from triage.detectors.gate_text import BLANK, Codes, fold, fold_codes, is_marked
+from triage.detectors.requirements import COMMON_SYMBOLS, DIGIT, ENDS_OF_SENTENCES, Atom, Requirement
+
+SLOTS = 4
+_KEY = 1 << 42
+_STRETCH = 1 << 14
+_MARGIN = 1 << 16
+
+
+@dataclass(slots=True)
+class GatePlan:
+    """Plain values that gates are built from, kept between runs.
+
+    Attributes:
+        texts: Folded texts to look for; the position is the identity.
+        symbols: Single characters that are no part of words; their identities follow those of the texts.
+        ways: (number of the expression, fewest and most characters, within one sentence, number of gates), one for each
+            way to match.
+        orders: For each way and gate: 1 where it stands behind the first gate, -1 where in front of it, else 0.
+        links: (identity, way, gate): which gates a text opens.
+    """
+
+    texts: list[str] = field(default_factory=list)
+    symbols: list[str] = field(default_factory=list)
+    ways: list[tuple[int, int, int, bool, int]] = field(default_factory=list)
+    orders: list[list[int]] = field(default_factory=list)
+    links: list[tuple[str, int, int]] = field(default_factory=list)
+
+    def add(self, number: int, needs: Requirement) -> None:
+        """Take up the ways of one expression to match."""
+        for way in needs.ways:
+            first = way[0].place
+            orders = [0, *((gate.place > first) - (gate.place < first) for gate in way[1:])]
+            for slot, gate in enumerate(way):
+                self.links.extend((key, len(self.ways), slot) for key in {_key(atom) for atom in gate.atoms})
+            self.ways.append((number, needs.least, needs.width, needs.one_sentence, len(way)))
+            self.orders.append(orders + [0] * (SLOTS - len(orders)))
+
+    def finish(self) -> None:
+        """Give the texts their identities."""
+        keys = {key for key, _, _ in self.links}
+        self.texts = sorted(key for key in keys if key.strip(BLANK) and fold(key) == key)
+        self.symbols = sorted(keys - set(self.texts))
+
+
+def _key(atom: Atom) -> str:
+    """The folded text of an atom with its borders as blanks; a symbol as it is."""
+    text = fold(atom.text.replace(DIGIT, "0"))
+    bare = text.strip(BLANK)
+    telling = [
+        a for a, b in zip(atom.text, text, strict=True) if b == BLANK and a not in COMMON_SYMBOLS and not a.isspace()
+    ]
+    if telling or not bare:
+        return chr(min(ord(telling[0] if telling else atom.text[0]), 0xFFFF))
+    left = (atom.left or text[0] == BLANK) and not is_marked(bare[0])
+    right = (atom.right or text[-1] == BLANK) and not is_marked(bare[-1])
+    return BLANK * left + bare + BLANK * right
+
+
+class Gates:
+    """Finds the places.
+
+    Args:
+        plan: What to look for.
+        cache: Folder for compiled databases.
+    """
+
+    def __init__(self, plan: GatePlan, cache: Path | None) -> None:
+        narrow = [(number, text) for number, text in enumerate(plan.texts) if text.isascii()]
+        self._narrow = _engine([(number, text.encode("ascii")) for number, text in narrow], cache)
+        self._wide_texts = [(number, text.encode("utf-16-le")) for number, text in enumerate(plan.texts)]
+        self._wide: Engine | None = None
+        self._cache = cache
+        self._symbols = {ord(symbol): len(plan.texts) + number for number, symbol in enumerate(plan.symbols)}
+        count = len(plan.texts) + len(plan.symbols)
+        numbers = {text: number for number, text in enumerate([*plan.texts, *plan.symbols])}
+        links = numpy.array([(numbers[key], way, slot) for key, way, slot in plan.links], dtype=numpy.int64)
+        self._opens = [_Opens(links[links[:, 2] == slot], count) for slot in range(SLOTS)] if plan.links else []
+        ways = numpy.array(plan.ways, dtype=numpy.int64).reshape(-1, 5)
+        self._expression, self._least, self._width, self._sentence, self._needed = ways.T
+        self._orders = numpy.array(plan.orders, dtype=numpy.int64).reshape(-1, SLOTS)
+        self._table = numpy.zeros(0x10000, dtype=bool)
+        self._table[list(self._symbols)] = True
+        self._trailing = numpy.array([text.endswith(BLANK) for text in plan.texts] + [False] * len(plan.symbols))
+
+    def places(self, codes: Codes, *, text: bool = True) -> Iterator[tuple[int, list[tuple[int, int]]]]:
+        """Stretches of a text that may hold a match, by number of the expression.
+
+        Args:
+            codes: Of the text, from :func:`~triage.detectors.gate_text.codes_of`.
+            text: False where it is bytes that are no text as a whole: nothing is then looked for across controls.
+        """
+        if not self._opens or not len(codes):
+            return
+        identities, ends = self._texts_in(codes)
+        if not len(identities):
+            return
+        stops = _Stops(codes, text)
+        ways, where = self._together(identities, ends, stops)
+        if len(ways):
+            yield from self._stretches(ways, where, stops, len(codes))
+
+    # --- where each text stands -------------------------------------------------------------------------------
+    def _texts_in(self, codes: Codes) -> tuple[Any, Any]:
+        """Identities that occur, and the end of each, ascending by end."""
+        size = codes.dtype.itemsize
+        found, ends = self._engine(size).events(fold_codes(codes))
+        identities = numpy.array(found, dtype=numpy.int64)
+        places = numpy.array(ends, dtype=numpy.int64)
+        if size == 2:
+            even = places % 2 == 0
+            identities, places = identities[even], places[even] // 2
+        places = places - 1 - self._trailing[identities] if len(identities) else places
+        if self._symbols:
+            at = numpy.flatnonzero(self._table[codes])
+            if len(at):
+                symbols = numpy.array([self._symbols[code] for code in codes[at].tolist()], dtype=numpy.int64)
+                identities, places = numpy.concatenate((identities, symbols)), numpy.concatenate((places, at + 1))
+        order = numpy.argsort(places, kind="stable")
+        return identities[order], places[order]
+
+    def _engine(self, size: int) -> Engine:
+        if size == 1:
+            return self._narrow
+        if self._wide is None:
+            self._wide = _engine(self._wide_texts, self._cache)
+        return self._wide
+
+    # --- which of them stand together ---------------------------------------------------------------------------
+    def _together(self, identities: Any, ends: Any, stops: _Stops) -> tuple[Any, Any]:
+        """Ways of which all gates are open near one another, and the places of their first gates."""
+        stretched, plain = (_apart(ends, kind) for kind in (stops.sentences, stops.controls))
+        ways, events = self._opens[0].of(identities)
+        if not len(ways):
+            return ways, events
+        near = self._keys(ways, events, plain, stretched)
+        alive = numpy.zeros(len(self._width), dtype=bool)
+        alive[ways] = True
+        for slot in range(1, SLOTS):
+            wanted = self._needed[ways] > slot
+            if not wanted.any():
+                break
+            others, at = self._opens[slot].of(identities)
+            kept = alive[others]
+            others, at = others[kept], at[kept]
+            keys = numpy.sort(self._keys(others, at, plain, stretched))
+            order, reach = self._orders[ways, slot], self._width[ways] + 2
+            low = near - numpy.where(order > 0, 0, reach)
+            high = near + numpy.where(order < 0, 0, reach)
+            index = numpy.searchsorted(keys, low)
+            padded = numpy.append(keys, numpy.iinfo(numpy.int64).max)
+            passed = ~wanted | (padded[index] <= high)
+            ways, events, near = ways[passed], events[passed], near[passed]
+            if not len(ways):
+                break
+            alive[:] = False
+            alive[ways] = True
+        return ways, ends[events]
+
+    def _keys(self, ways: Any, events: Any, plain: Any, stretched: Any) -> Any:
+        """Places of events as keys that keep ways apart."""
+        return ways * _KEY + numpy.where(self._sentence[ways] != 0, stretched[events], plain[events])
+
+    def _stretches(
+        self, ways: Any, where: Any, stops: _Stops, size: int
+    ) -> Iterator[tuple[int, list[tuple[int, int]]]]:
+        reach = self._width[ways] + 2
+        low = numpy.maximum(where - reach, 0)
+        high = numpy.minimum(where + reach, size)
+        sentence = self._sentence[ways] != 0
+        for kind, meant in ((stops.sentences, sentence), (stops.controls, ~sentence)):
+            if len(kind):
+                index = numpy.searchsorted(kind, where - 1, side="right")
+                before = numpy.where(index > 0, kind[numpy.maximum(index - 1, 0)], 0)
+                after = numpy.where(index < len(kind), kind[numpy.minimum(index, len(kind) - 1)] + 1, size)
+                low = numpy.where(meant, numpy.maximum(low, before), low)
+                high = numpy.where(meant, numpy.minimum(high, after), high)
+        enough = high - low >= self._least[ways]
+        ways, low, high = ways[enough], low[enough], high[enough]
+        numbers = self._expression[ways]
+        order = numpy.lexsort((low, numbers))
+        yield from _merged(numbers[order].tolist(), low[order].tolist(), high[order].tolist())
+
+
+class _Stops:
+    """Where in a text a match of an expression cannot go on.
+
+    Attributes:
+        sentences: Ends of sentences, for expressions that stay within one.
+        controls: For all others; none in text.
+    """
+
+    def __init__(self, codes: Codes, text: bool) -> None:
+        table = numpy.zeros(256 if codes.dtype == numpy.uint8 else 0x10000, dtype=bool)
+        if not text:
+            table[[code for code in range(0x20) if code not in (0x09, 0x0A, 0x0D)]] = True
+        self.controls = numpy.flatnonzero(table[codes]) if not text else numpy.zeros(0, dtype=numpy.int64)
+        table[[ord(character) for character in ENDS_OF_SENTENCES]] = True
+        self.sentences = numpy.flatnonzero(table[codes])
+
+
+def _apart(ends: Any, stops: Any) -> Any:
+    """Places moved so far apart at each stop that no reach bridges it."""
+    return ends + numpy.searchsorted(stops, ends - 1, side="right") * _STRETCH + _MARGIN
+
+
+class _Opens:
+    """Which ways each text opens at one gate.
+
+    Args:
+        links: Rows of identity, way, gate.
+        count: Number of identities.
+    """
+
+    def __init__(self, links: Any, count: int) -> None:
+        order = numpy.argsort(links[:, 0], kind="stable")
+        self._ways = links[order, 1]
+        self._count = numpy.bincount(links[:, 0], minlength=count)
+        self._start = numpy.concatenate(([0], numpy.cumsum(self._count)[:-1]))
+
+    def of(self, identities: Any) -> tuple[Any, Any]:
+        """Ways that events open, and the event of each."""
+        counts = self._count[identities]
+        kept = numpy.flatnonzero(counts)
+        counts = counts[kept]
+        total = int(counts.sum())
+        events = numpy.repeat(kept, counts)
+        inside = numpy.arange(total) - numpy.repeat(numpy.cumsum(counts) - counts, counts)
+        return self._ways[numpy.repeat(self._start[identities[kept]], counts) + inside], events
+
+
+def _merged(
+    numbers: Sequence[int], lows: Sequence[int], highs: Sequence[int]
+) -> Iterator[tuple[int, list[tuple[int, int]]]]:
+    """Stretches by number, those that touch joined."""
+    current = -1
+    stretches: list[tuple[int, int]] = []
+    for number, low, high in zip(numbers, lows, highs, strict=True):
+        if number != current:
+            if stretches:
+                yield current, stretches
+            current, stretches = number, [(low, high)]
+        elif low <= stretches[-1][1]:
+            stretches[-1] = (stretches[-1][0], max(high, stretches[-1][1]))
+        else:
+            stretches.append((low, high))
+    if stretches:
+        yield current, stretches
+
+
+def _engine(texts: Sequence[tuple[int, bytes]], cache: Path | None) -> Engine:
+    return make_engine([Pattern.of(text, number) for number, text in texts], cache)

@@ -1,0 +1,151 @@
+"""Raw bytes as text: which stretches of a content are read in which encoding.
+
+Bytes that are valid UTF-8 are read so and in no other single- or multi-byte encoding. Others are read byte by byte,
+where letters of ASCII count, and around places that hold words of a language in an encoding of that language, in that
+encoding. UTF-16 is known by its look: letters with a constant other half.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+import numpy
+
+from triage.detectors.gate_text import Codes, codes_of
+from triage.detectors.passages import byte_length, decode_lenient
+
+_CHUNK = 4096
+_CELL = 4096
+_FEWEST = 12
+_CONTROLS = bytes(byte for byte in range(0x20) if byte not in (0x09, 0x0A, 0x0C, 0x0D))
+
+
+class Reading:
+    """A stretch of a content as text.
+
+    Attributes:
+        text: The characters.
+        encoding: As ``codecs`` names it.
+    """
+
+    def __init__(self, raw: bytes, start: int, encoding: str, text: str | None = None) -> None:
+        self.text = decode_lenient(raw, encoding) if text is None else text
+        self.encoding = encoding
+        self._start = start
+        self._linear = len(self.text) == len(raw)
+        self._known: list[int] = [0]
+
+    @cached_property
+    def codes(self) -> Codes:
+        """A code for each character."""
+        return codes_of(self.text)
+
+    def slice(self, low: int, high: int) -> str:
+        """Characters from ``low`` up to ``high``."""
+        return self.text[low:high]
+
+    def offset(self, index: int) -> int:
+        """Where a character begins in the content, in bytes."""
+        if self._linear:
+            return self._start + index
+        chunk = index // _CHUNK
+        while len(self._known) <= chunk:
+            at = (len(self._known) - 1) * _CHUNK
+            self._known.append(self._known[-1] + byte_length(self.text[at : at + _CHUNK], self.encoding))
+        rest = byte_length(self.text[chunk * _CHUNK : index], self.encoding)
+        return self._start + self._known[chunk] + rest
+
+
+class ByteReading:
+    """Bytes that are no valid text as a whole: each is a character of its own until a stretch is looked at."""
+
+    encoding = "utf-8"
+
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+        self.codes: Codes = numpy.frombuffer(raw, dtype=numpy.uint8)
+
+    def slice(self, low: int, high: int) -> bytes:
+        """Bytes from ``low`` up to ``high``."""
+        return self._raw[low:high]
+
+    def offset(self, index: int) -> int:
+        """The place itself."""
+        return index
+
+
+def whole(raw: bytes) -> Reading | None:
+    """Bytes as UTF-8 where they are valid; characters cut at either end do not count. None where they are not."""
+    if raw.isascii():
+        return Reading(raw, 0, "utf-8", raw.decode("ascii"))
+    start = next((index for index in range(min(4, len(raw))) if raw[index] & 0xC0 != 0x80), 0)
+    for end in range(len(raw), max(len(raw) - 4, start), -1):
+        try:
+            return Reading(raw[start:end], start, "utf-8", raw[start:end].decode("utf-8"))
+        except UnicodeDecodeError as error:
+            if error.start < len(raw) - 4:
+                return None
+    return None
+
+
+def wide(raw: bytes) -> Iterator[Reading]:
+    """Stretches that look like UTF-16, in either order."""
+    if len(raw) < _FEWEST or (raw.isascii() and len(raw.translate(None, _CONTROLS)) == len(raw)):
+        return
+    data = numpy.frombuffer(raw, dtype=numpy.uint8)
+    latin_low, latin_high = (data >= 0x09) & (data <= 0x7E), data == 0
+    other_high = (data >= 0x01) & (data <= 0x1E)
+    little = (latin_low[:-1] & latin_high[1:]) | other_high[1:]
+    big = (latin_high[:-1] & latin_low[1:]) | other_high[:-1]
+    for encoding, units in (("utf-16-le", little), ("utf-16-be", big)):
+        places = numpy.flatnonzero(_in_a_row(units))
+        for parity in (0, 1):
+            cells = numpy.unique(places[places % 2 == parity] // _CELL)
+            for first, past in _spans(cells.tolist()):
+                start = max(0, first * _CELL - _CELL // 2) // 2 * 2 + parity
+                stop = min(len(raw), past * _CELL + _CELL // 2)
+                yield Reading(raw[start : stop - (stop - start) % 2], start, encoding)
+
+
+def _in_a_row(flags: Any) -> Any:
+    """Where six flags, each the second after the one before, are set."""
+    for step in (2, 4, 4):  # two in a row, four, six
+        flags = flags[:-step] & flags[step:] if len(flags) > step else flags[:0]
+    return flags
+
+
+def in_order(raw: bytes, little: int, end: int) -> str:
+    """Which order a text of UTF-16 has that reads in both, a byte apart.
+
+    Where the text begins behind something else than a zero byte, or ends in front of a letter, only one order reads
+    all of it; else the one at the even place is meant.
+
+    Args:
+        raw: The bytes.
+        little: Where it begins in the little-endian reading.
+        end: Where it ends there.
+    """
+    while little >= 2 and raw[little - 1] == 0 and 0x09 <= raw[little - 2] <= 0x7E:
+        little -= 2
+    while end + 1 < len(raw) and raw[end + 1] == 0 and 0x09 <= raw[end] <= 0x7E:
+        end += 2
+    for_little = little == 0 or raw[little - 1] != 0
+    for_big = end < len(raw) and 0x09 <= raw[end] <= 0x7E
+    if for_little != for_big:
+        return "utf-16-le" if for_little else "utf-16-be"
+    return "utf-16-be" if little % 2 else "utf-16-le"
+
+
+def _spans(cells: list[int]) -> Iterator[tuple[int, int]]:
+    """Neighbouring cells as spans of first and one past the last."""
+    start = last = -2
+    for cell in cells:
+        if cell != last + 1:
+            if start >= 0:
+                yield start, last + 1
+            start = cell
+        last = cell
+    if start >= 0:
+        yield start, last + 1
