@@ -78,6 +78,8 @@ class Expressions:
         """Matches in bytes that are no text as a whole: encoding, first byte, and the one past the last."""
         for expression, stretches in self._stretches(reading):
             for low, high in stretches:
+                if not reading.may_be_text(low, high):
+                    continue
                 raw = reading.slice(low, high)
                 encodings = ("utf-8",) if raw.isascii() else ("utf-8", *expression.term.encodings)
                 for encoding in encodings:

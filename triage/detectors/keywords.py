@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from triage.detectors.characters import accents
+from triage.detectors.noise import is_chance
 from triage.detectors.passages import MATCHED, Buffer, around, around_text, decode_lenient
 from triage.detectors.readings import ByteReading, Reading, in_order, whole, wide
 from triage.detectors.terms import prepare
@@ -100,6 +101,7 @@ class KeywordDetector:
                 found.append((expression.term, encoding, start, end))
             for reading in self._prepared.probe.readings(raw):
                 found.extend(self._in_reading(reading))
+            found = [match for match in found if not is_chance(raw, match[2], match[3], match[1])]
         for reading in wide(raw):
             found.extend(self._in_reading(reading))
         return _one_order(found, raw)

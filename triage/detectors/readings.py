@@ -19,6 +19,7 @@ from triage.detectors.passages import byte_length, decode_lenient
 _CHUNK = 4096
 _CELL = 4096
 _FEWEST = 12
+_TEXT_SHARE = 0.65
 _CONTROLS = bytes(byte for byte in range(0x20) if byte not in (0x09, 0x0A, 0x0C, 0x0D))
 
 
@@ -66,6 +67,27 @@ class ByteReading:
     def __init__(self, raw: bytes) -> None:
         self._raw = raw
         self.codes: Codes = numpy.frombuffer(raw, dtype=numpy.uint8)
+
+    @cached_property
+    def _text_before(self) -> Any:
+        """For each place, how many bytes in front of it may be text: printable ASCII, or whole characters of UTF-8."""
+        codes = self.codes
+        flags = (codes >= 0x20) & (codes < 0x7F) | (codes == 0x0A) | (codes == 0x0D) | (codes == 0x09)
+        follows = numpy.append(codes & 0xC0 == 0x80, [False] * 3)
+        size = len(codes)
+        for low, high, count in ((0xC2, 0xDF, 1), (0xE0, 0xEF, 2), (0xF0, 0xF4, 3)):
+            leads = (codes >= low) & (codes <= high)
+            for step in range(1, count + 1):
+                leads &= follows[step : step + size]
+            at = numpy.flatnonzero(leads)
+            for step in range(count + 1):
+                flags[at + step] = True
+        return numpy.concatenate(([0], numpy.cumsum(flags)))
+
+    def may_be_text(self, low: int, high: int) -> bool:
+        """Whether most of a stretch is text; what one stray letter outside ASCII in an old encoding does not change."""
+        before = self._text_before
+        return bool(before[high] - before[low] >= _TEXT_SHARE * (high - low))
 
     def slice(self, low: int, high: int) -> bytes:
         """Bytes from ``low`` up to ``high``."""

@@ -115,6 +115,8 @@ def _rate(atom: Atom) -> float:
     """How many words of a text hold an atom, roughly: the longer the rarer, and words that every text has."""
     if not any(character.isalnum() or character == DIGIT for character in atom.text):
         return 0.3 if atom.text[0] in COMMON_SYMBOLS else 0.002
+    if len(atom.text) == 1 and atom.text.isascii():
+        return 0.6
     length = sum(_weight(character) for character in atom.text)
     rate = 0.6 * 10 ** (-0.5 * (min(length, 9) - 1))
     if atom.left and atom.text in FREQUENT:
