@@ -83,7 +83,7 @@ class Expressions:
                 raw = reading.slice(low, high)
                 encodings = ("utf-8",) if raw.isascii() else ("utf-8", *expression.term.encodings)
                 for encoding in encodings:
-                    part = Reading(raw, low, encoding, decode_lenient(raw, encoding))
+                    part = Reading(raw, reading.offset(low), encoding, decode_lenient(raw, encoding))
                     for start, end in expression.found(part.text, 0, len(part.text)):
                         yield expression, encoding, part.offset(start), part.offset(end)
 

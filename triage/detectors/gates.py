@@ -32,25 +32,23 @@ class GatePlan:
         symbols: Single characters that are no part of words; their identities follow those of the texts.
         ways: (number of the expression, fewest and most characters, within one sentence, number of gates), one for each
             way to match.
-        orders: For each way and gate: 1 where it stands behind the first gate, -1 where in front of it, else 0.
-        links: (identity, way, gate): which gates a text opens.
+        places: For each way, where in the order of the text each of its gates stands.
+        links: (text or symbol, way, gate): which gates it opens.
     """
 
     texts: list[str] = field(default_factory=list)
     symbols: list[str] = field(default_factory=list)
     ways: list[tuple[int, int, int, bool, int]] = field(default_factory=list)
-    orders: list[list[int]] = field(default_factory=list)
+    places: list[list[int]] = field(default_factory=list)
     links: list[tuple[str, int, int]] = field(default_factory=list)
 
     def add(self, number: int, needs: Requirement) -> None:
         """Take up the ways of one expression to match."""
         for way in needs.ways:
-            first = way[0].place
-            orders = [0, *((gate.place > first) - (gate.place < first) for gate in way[1:])]
             for slot, gate in enumerate(way):
                 self.links.extend((key, len(self.ways), slot) for key in {_key(atom) for atom in gate.atoms})
             self.ways.append((number, needs.least, needs.width, needs.one_sentence, len(way)))
-            self.orders.append(orders + [0] * (SLOTS - len(orders)))
+            self.places.append([gate.place for gate in way] + [0] * (SLOTS - len(way)))
 
     def finish(self) -> None:
         """Give the texts their identities."""
@@ -90,11 +88,15 @@ class Gates:
         self._symbols = {ord(symbol): len(plan.texts) + number for number, symbol in enumerate(plan.symbols)}
         count = len(plan.texts) + len(plan.symbols)
         numbers = {text: number for number, text in enumerate([*plan.texts, *plan.symbols])}
-        links = numpy.array([(numbers[key], way, slot) for key, way, slot in plan.links], dtype=numpy.int64)
-        self._opens = [_Opens(links[links[:, 2] == slot], count) for slot in range(SLOTS)] if plan.links else []
+        links = numpy.array([(numbers[key], way * SLOTS + slot) for key, way, slot in plan.links], dtype=numpy.int64)
+        links = links.reshape(-1, 2)
         ways = numpy.array(plan.ways, dtype=numpy.int64).reshape(-1, 5)
-        self._expression, self._least, self._width, self._sentence, self._needed = ways.T
-        self._orders = numpy.array(plan.orders, dtype=numpy.int64).reshape(-1, SLOTS)
+        self._expression, self._least, self._width, self._sentence, needed = ways.T
+        self._missing = numpy.arange(SLOTS) >= needed[:, None]
+        self._needed = needed
+        self._places = numpy.array(plan.places, dtype=numpy.int64).reshape(-1, SLOTS)
+        self._gates_of_text = _Table(links[:, 0], links[:, 1], count)
+        self._texts_of_gate = _Table(links[:, 1], links[:, 0], len(ways) * SLOTS)
         self._table = numpy.zeros(0x10000, dtype=bool)
         self._table[list(self._symbols)] = True
         self._trailing = numpy.array([text.endswith(BLANK) for text in plan.texts] + [False] * len(plan.symbols))
@@ -106,7 +108,7 @@ class Gates:
             codes: Of the text, from :func:`~triage.detectors.gate_text.codes_of`.
             text: False where it is bytes that are no text as a whole: nothing is then looked for across controls.
         """
-        if not self._opens or not len(codes):
+        if not len(codes) or not len(self._width):
             return
         identities, ends = self._texts_in(codes)
         if not len(identities):
@@ -118,7 +120,7 @@ class Gates:
 
     # --- where each text stands -------------------------------------------------------------------------------
     def _texts_in(self, codes: Codes) -> tuple[Any, Any]:
-        """Identities that occur, and the end of each, ascending by end."""
+        """Identities that occur, and the end of each, in no order."""
         size = codes.dtype.itemsize
         found, ends = self._engine(size).events(fold_codes(codes))
         identities = numpy.array(found, dtype=numpy.int64)
@@ -132,8 +134,7 @@ class Gates:
             if len(at):
                 symbols = numpy.array([self._symbols[code] for code in codes[at].tolist()], dtype=numpy.int64)
                 identities, places = numpy.concatenate((identities, symbols)), numpy.concatenate((places, at + 1))
-        order = numpy.argsort(places, kind="stable")
-        return identities[order], places[order]
+        return identities, places
 
     def _engine(self, size: int) -> Engine:
         if size == 1:
@@ -144,38 +145,54 @@ class Gates:
 
     # --- which of them stand together ---------------------------------------------------------------------------
     def _together(self, identities: Any, ends: Any, stops: _Stops) -> tuple[Any, Any]:
-        """Ways of which all gates are open near one another, and the places of their first gates."""
-        stretched, plain = (_apart(ends, kind) for kind in (stops.sentences, stops.controls))
-        ways, events = self._opens[0].of(identities)
-        if not len(ways):
-            return ways, events
-        near = self._keys(ways, events, plain, stretched)
-        alive = numpy.zeros(len(self._width), dtype=bool)
-        alive[ways] = True
-        for slot in range(1, SLOTS):
-            wanted = self._needed[ways] > slot
+        """Ways of which all gates are open near one another, and the places of their rarest gates in this text."""
+        counts = numpy.bincount(identities, minlength=len(self._trailing))
+        alive, order = self._open(counts)
+        if not len(alive):
+            return alive, alive
+        by_text = numpy.argsort(
+            identities.astype(numpy.uint16 if len(counts) < 0x10000 else numpy.int64), kind="stable"
+        )
+        events = _Events(by_text, numpy.cumsum(counts) - counts, counts)
+        sentences, controls = (_apart(ends, kind) for kind in (stops.sentences, stops.controls))
+
+        def keys(index: Any, at: Any) -> Any:
+            """Places of events as keys that keep ways apart."""
+            return index * _KEY + numpy.where(self._sentence[alive[index]] != 0, sentences[at], controls[at])
+
+        index, at = self._at_gates(events, alive * SLOTS + order[:, 0])
+        near = keys(index, at)
+        for rank in range(1, SLOTS):
+            wanted = self._needed[alive[index]] > rank
             if not wanted.any():
                 break
-            others, at = self._opens[slot].of(identities)
-            kept = alive[others]
-            others, at = others[kept], at[kept]
-            keys = numpy.sort(self._keys(others, at, plain, stretched))
-            order, reach = self._orders[ways, slot], self._width[ways] + 2
-            low = near - numpy.where(order > 0, 0, reach)
-            high = near + numpy.where(order < 0, 0, reach)
-            index = numpy.searchsorted(keys, low)
-            padded = numpy.append(keys, numpy.iinfo(numpy.int64).max)
-            passed = ~wanted | (padded[index] <= high)
-            ways, events, near = ways[passed], events[passed], near[passed]
-            if not len(ways):
-                break
-            alive[:] = False
-            alive[ways] = True
-        return ways, ends[events]
+            left = numpy.flatnonzero(numpy.bincount(index[wanted], minlength=len(alive)))
+            others, at_others = self._at_gates(events, alive[left] * SLOTS + order[left, rank])
+            there = numpy.append(numpy.sort(keys(left[others], at_others)), numpy.iinfo(numpy.int64).max)
+            ways = alive[index]
+            behind = self._places[ways, order[index, rank]] - self._places[ways, order[index, 0]]
+            reach = self._width[ways] + 2
+            low = near - numpy.where(behind > 0, 0, reach)
+            high = near + numpy.where(behind < 0, 0, reach)
+            passed = ~wanted | (there[numpy.searchsorted(there, low)] <= high)
+            index, at, near = index[passed], at[passed], near[passed]
+        return alive[index], ends[at]
 
-    def _keys(self, ways: Any, events: Any, plain: Any, stretched: Any) -> Any:
-        """Places of events as keys that keep ways apart."""
-        return ways * _KEY + numpy.where(self._sentence[ways] != 0, stretched[events], plain[events])
+    def _open(self, counts: Any) -> tuple[Any, Any]:
+        """Ways of which each gate is open somewhere, and their gates, those that are rarest in this text first."""
+        present = numpy.flatnonzero(counts)
+        gates, source = self._gates_of_text.of(present)
+        totals = numpy.bincount(gates, weights=counts[present][source], minlength=self._missing.size)
+        totals = totals.reshape(-1, SLOTS)
+        totals[self._missing] = numpy.inf
+        alive = numpy.flatnonzero(totals.min(axis=1) > 0)
+        return alive, numpy.argsort(totals[alive], axis=1)
+
+    def _at_gates(self, events: _Events, gates: Any) -> tuple[Any, Any]:
+        """Events that open gates: the position of the gate among those given, and the event."""
+        texts, gate = self._texts_of_gate.of(gates)
+        found, source = events.of(texts)
+        return gate[source], found
 
     def _stretches(
         self, ways: Any, where: Any, stops: _Stops, size: int
@@ -220,29 +237,33 @@ def _apart(ends: Any, stops: Any) -> Any:
     return ends + numpy.searchsorted(stops, ends - 1, side="right") * _STRETCH + _MARGIN
 
 
-class _Opens:
-    """Which ways each text opens at one gate.
+class _Table:
+    """Numbers that belong to each of many keys.
 
     Args:
-        links: Rows of identity, way, gate.
-        count: Number of identities.
+        keys: A key for each number.
+        values: The numbers.
+        count: Keys are below it.
     """
 
-    def __init__(self, links: Any, count: int) -> None:
-        order = numpy.argsort(links[:, 0], kind="stable")
-        self._ways = links[order, 1]
-        self._count = numpy.bincount(links[:, 0], minlength=count)
-        self._start = numpy.concatenate(([0], numpy.cumsum(self._count)[:-1]))
+    def __init__(self, keys: Any, values: Any, count: int) -> None:
+        self._values = values[numpy.argsort(keys, kind="stable")]
+        self._counts = numpy.bincount(keys, minlength=count)
+        self._starts = numpy.cumsum(self._counts) - self._counts
 
-    def of(self, identities: Any) -> tuple[Any, Any]:
-        """Ways that events open, and the event of each."""
-        counts = self._count[identities]
-        kept = numpy.flatnonzero(counts)
-        counts = counts[kept]
-        total = int(counts.sum())
-        events = numpy.repeat(kept, counts)
-        inside = numpy.arange(total) - numpy.repeat(numpy.cumsum(counts) - counts, counts)
-        return self._ways[numpy.repeat(self._start[identities[kept]], counts) + inside], events
+    def of(self, keys: Any) -> tuple[Any, Any]:
+        """The numbers of the given keys, and for each the position of its key among these."""
+        counts = self._counts[keys]
+        source = numpy.repeat(numpy.arange(len(keys)), counts)
+        inside = numpy.arange(len(source)) - numpy.repeat(numpy.cumsum(counts) - counts, counts)
+        return self._values[self._starts[keys][source] + inside], source
+
+
+class _Events(_Table):
+    """Events by text, from a sorting that is at hand."""
+
+    def __init__(self, by_text: Any, starts: Any, counts: Any) -> None:
+        self._values, self._starts, self._counts = by_text, starts, counts
 
 
 def _merged(

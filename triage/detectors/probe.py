@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from triage.detectors.characters import is_barrier
 from triage.detectors.engine import Pattern, make_engine
+from triage.detectors.noise import is_chance
 from triage.detectors.readings import Reading
 from triage.detectors.requirements import DIGIT, Requirement
 
@@ -98,13 +98,12 @@ class Probe:
 
 
 def _stands_in_text(raw: bytes, start: int, end: int, encoding: str) -> bool:
-    """Whether what surrounds a piece can be text; asked only where a few bytes may fit by chance."""
-    if encoding == "utf-8" or encoding.startswith("utf-16") or encoding in _SPREAD or end - start >= _SURE:
-        return True
+    """Whether what surrounds a piece can be text; asked where a few bytes may fit by chance."""
+    if end - start >= _SURE or encoding == "utf-8" or encoding.startswith("utf-16") or encoding in _SPREAD:
+        return not is_chance(raw, start, end, encoding)
     around = raw[max(0, start - _CONTEXT) : end + _CONTEXT].decode(encoding, "replace")
-    return sum(
-        not is_barrier(character) and (character.isalnum() or character in " \r\n\t,.-") for character in around
-    ) >= (0.85 * len(around))
+    fit = sum(character.isalnum() or character in " \r\n\t,.-" for character in around)
+    return fit >= 0.85 * len(around)
 
 
 def _beginning(raw: bytes, low: int, encoding: str) -> int:

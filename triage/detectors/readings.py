@@ -7,6 +7,7 @@ encoding. UTF-16 is known by its look: letters with a constant other half.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
@@ -20,7 +21,12 @@ _CHUNK = 4096
 _CELL = 4096
 _FEWEST = 12
 _TEXT_SHARE = 0.65
-_CONTROLS = bytes(byte for byte in range(0x20) if byte not in (0x09, 0x0A, 0x0C, 0x0D))
+_SURE_SHARE = 0.7
+_NEARBY = 40
+_KINDS = numpy.zeros(256, dtype=numpy.uint8)
+_KINDS[[*range(0x20, 0x7F), 0x00, 0x09, 0x0A, 0x0D]] = 1
+for _kind, _range in ((2, (0x80, 0xC0)), (3, (0xC2, 0xE0)), (4, (0xE0, 0xF0)), (5, (0xF0, 0xF5))):
+    _KINDS[slice(*_range)] = _kind
 
 
 class Reading:
@@ -60,29 +66,26 @@ class Reading:
 
 
 class ByteReading:
-    """Bytes that are no valid text as a whole: each is a character of its own until a stretch is looked at."""
+    """Bytes that are no valid text as a whole: each is a character of its own until a stretch is looked at.
+
+    Only where most bytes may be text; what lies between such parts is one NUL.
+    """
 
     encoding = "utf-8"
 
     def __init__(self, raw: bytes) -> None:
-        self._raw = raw
-        self.codes: Codes = numpy.frombuffer(raw, dtype=numpy.uint8)
+        all_flags = _text_flags(numpy.frombuffer(raw, dtype=numpy.uint8))
+        self._parts = list(_text_parts(all_flags))
+        self._raw = b"\0".join(raw[low:high] for low, high in self._parts)
+        self._starts = numpy.concatenate(
+            ([0], numpy.cumsum([high - low + 1 for low, high in self._parts], dtype=numpy.int64))
+        ).tolist()
+        self.codes: Codes = numpy.frombuffer(self._raw, dtype=numpy.uint8)
 
     @cached_property
     def _text_before(self) -> Any:
-        """For each place, how many bytes in front of it may be text: printable ASCII, or whole characters of UTF-8."""
-        codes = self.codes
-        flags = (codes >= 0x20) & (codes < 0x7F) | (codes == 0x0A) | (codes == 0x0D) | (codes == 0x09)
-        follows = numpy.append(codes & 0xC0 == 0x80, [False] * 3)
-        size = len(codes)
-        for low, high, count in ((0xC2, 0xDF, 1), (0xE0, 0xEF, 2), (0xF0, 0xF4, 3)):
-            leads = (codes >= low) & (codes <= high)
-            for step in range(1, count + 1):
-                leads &= follows[step : step + size]
-            at = numpy.flatnonzero(leads)
-            for step in range(count + 1):
-                flags[at + step] = True
-        return numpy.concatenate(([0], numpy.cumsum(flags)))
+        """For each place, how many bytes in front of it may be text."""
+        return numpy.concatenate(([0], numpy.cumsum(_text_flags(self.codes))))
 
     def may_be_text(self, low: int, high: int) -> bool:
         """Whether most of a stretch is text; what one stray letter outside ASCII in an old encoding does not change."""
@@ -94,8 +97,47 @@ class ByteReading:
         return self._raw[low:high]
 
     def offset(self, index: int) -> int:
-        """The place itself."""
-        return index
+        """Where a byte lies in the content."""
+        part = min(bisect_right(self._starts, index) - 1, len(self._parts) - 1)
+        return int(self._parts[part][0] + index - self._starts[part])
+
+
+def _text_flags(codes: Codes) -> Any:
+    """For each byte whether it may be text: printable ASCII, a blank, NUL, or part of a character of UTF-8."""
+    kinds = _KINDS[codes]
+    flags = kinds == 1
+    continues = kinds == 2
+    for kind, count in ((3, 1), (4, 2), (5, 3)):
+        size = len(codes) - count
+        if size <= 0:
+            break
+        whole = kinds[:size] == kind
+        for step in range(1, count + 1):
+            whole &= continues[step : step + size]
+        for step in range(count + 1):
+            flags[step : step + size] |= whole
+    return flags
+
+
+def _text_parts(flags: Any) -> Iterator[tuple[int, int]]:
+    """Parts in which most of some 40 bytes in a row may be text, with as many bytes on both sides."""
+    size = len(flags)
+    if size <= _NEARBY:
+        yield 0, size
+        return
+    count = numpy.concatenate(([0], numpy.cumsum(flags, dtype=numpy.int32)))
+    enough = count[_NEARBY:] - count[:-_NEARBY] >= _SURE_SHARE * _NEARBY
+    edges = numpy.flatnonzero(numpy.diff(numpy.concatenate(([False], enough, [False]))))
+    low = high = -1
+    for first, past in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+        if low >= 0 and first - _NEARBY <= high:
+            high = min(past + 2 * _NEARBY, size)
+            continue
+        if low >= 0:
+            yield low, high
+        low, high = max(0, first - _NEARBY), min(past + 2 * _NEARBY, size)
+    if low >= 0:
+        yield low, high
 
 
 def whole(raw: bytes) -> Reading | None:
@@ -114,9 +156,11 @@ def whole(raw: bytes) -> Reading | None:
 
 def wide(raw: bytes) -> Iterator[Reading]:
     """Stretches that look like UTF-16, in either order."""
-    if len(raw) < _FEWEST or (raw.isascii() and len(raw.translate(None, _CONTROLS)) == len(raw)):
+    if len(raw) < _FEWEST:
         return
     data = numpy.frombuffer(raw, dtype=numpy.uint8)
+    if not _in_a_row(data <= 0x1E).any():
+        return
     latin_low, latin_high = (data >= 0x09) & (data <= 0x7E), data == 0
     other_high = (data >= 0x01) & (data <= 0x1E)
     little = (latin_low[:-1] & latin_high[1:]) | other_high[1:]
