@@ -17,6 +17,7 @@ Codes = Any
 """A numpy array with the code point of each character, those beyond the basic plane as 0xFFFF."""
 
 BLANK = " "
+PADDING = 16
 # Scripts whose vowels and the like are marks, which Python does not count to words.
 _MARKED = ((0x0590, 0x08FF), (0x0900, 0x109F), (0x1780, 0x18AF), (0xA800, 0xABFF))
 
@@ -62,8 +63,10 @@ def codes_of(text: str) -> Codes:
     return numpy.minimum(codes, 0xFFFF).astype(numpy.uint16)
 
 
-def fold_codes(codes: Codes) -> bytes:
-    """Folded text as bytes, one or two for each code as ``codes`` has, with a blank at both ends."""
+def fold_codes(codes: Codes) -> Codes:
+    """Folded text as an array like ``codes``, with one blank in front and :data:`PADDING` behind."""
     if codes.dtype == numpy.uint8:
-        return b" " + bytes(codes.tobytes()).translate(_narrow_table()) + b" "
-    return b" \0" + bytes(_wide_table()[codes].tobytes()) + b" \0"
+        raw = b" " + bytes(codes.tobytes()).translate(_narrow_table()) + b" " * PADDING
+        return numpy.frombuffer(raw, dtype=numpy.uint8)
+    blank = numpy.full(1, 0x20, dtype=numpy.uint16)
+    return numpy.concatenate((blank, _wide_table()[codes], numpy.repeat(blank, PADDING)))

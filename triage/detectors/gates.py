@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy
 
-from triage.detectors.engine import Engine, Pattern, make_engine
+from triage.detectors.engine import Pattern, make_engine
 from triage.detectors.gate_text import BLANK, Codes, fold, fold_codes, is_marked
 from triage.detectors.requirements import COMMON_SYMBOLS, DIGIT, ENDS_OF_SENTENCES, Atom, Requirement
+from triage.detectors.words import LONGEST, Words
 
 SLOTS = 4
 _KEY = 1 << 42
@@ -68,7 +69,8 @@ def _key(atom: Atom) -> str:
         return chr(min(ord(telling[0] if telling else atom.text[0]), 0xFFFF))
     left = (atom.left or text[0] == BLANK) and not is_marked(bare[0])
     right = (atom.right or text[-1] == BLANK) and not is_marked(bare[-1])
-    return BLANK * left + bare + BLANK * right
+    rest = bare + BLANK * right
+    return BLANK + rest[:LONGEST] if left else rest
 
 
 class Gates:
@@ -80,10 +82,8 @@ class Gates:
     """
 
     def __init__(self, plan: GatePlan, cache: Path | None) -> None:
-        narrow = [(number, text) for number, text in enumerate(plan.texts) if text.isascii()]
-        self._narrow = _engine([(number, text.encode("ascii")) for number, text in narrow], cache)
-        self._wide_texts = [(number, text.encode("utf-16-le")) for number, text in enumerate(plan.texts)]
-        self._wide: Engine | None = None
+        self._finders: dict[int, _Finder] = {}
+        self._texts = list(enumerate(plan.texts))
         self._cache = cache
         self._symbols = {ord(symbol): len(plan.texts) + number for number, symbol in enumerate(plan.symbols)}
         count = len(plan.texts) + len(plan.symbols)
@@ -99,7 +99,7 @@ class Gates:
         self._texts_of_gate = _Table(links[:, 1], links[:, 0], len(ways) * SLOTS)
         self._table = numpy.zeros(0x10000, dtype=bool)
         self._table[list(self._symbols)] = True
-        self._trailing = numpy.array([text.endswith(BLANK) for text in plan.texts] + [False] * len(plan.symbols))
+        self._count = count
 
     def places(self, codes: Codes, *, text: bool = True) -> Iterator[tuple[int, list[tuple[int, int]]]]:
         """Stretches of a text that may hold a match, by number of the expression.
@@ -121,14 +121,10 @@ class Gates:
     # --- where each text stands -------------------------------------------------------------------------------
     def _texts_in(self, codes: Codes) -> tuple[Any, Any]:
         """Identities that occur, and the end of each, in no order."""
-        size = codes.dtype.itemsize
-        found, ends = self._engine(size).events(fold_codes(codes))
-        identities = numpy.array(found, dtype=numpy.int64)
-        places = numpy.array(ends, dtype=numpy.int64)
-        if size == 2:
-            even = places % 2 == 0
-            identities, places = identities[even], places[even] // 2
-        places = places - 1 - self._trailing[identities] if len(identities) else places
+        width = codes.dtype.itemsize
+        if width not in self._finders:
+            self._finders[width] = _Finder(self._texts, width, self._cache)
+        identities, places = self._finders[width].find(fold_codes(codes))
         if self._symbols:
             at = numpy.flatnonzero(self._table[codes])
             if len(at):
@@ -136,17 +132,10 @@ class Gates:
                 identities, places = numpy.concatenate((identities, symbols)), numpy.concatenate((places, at + 1))
         return identities, places
 
-    def _engine(self, size: int) -> Engine:
-        if size == 1:
-            return self._narrow
-        if self._wide is None:
-            self._wide = _engine(self._wide_texts, self._cache)
-        return self._wide
-
     # --- which of them stand together ---------------------------------------------------------------------------
     def _together(self, identities: Any, ends: Any, stops: _Stops) -> tuple[Any, Any]:
         """Ways of which all gates are open near one another, and the places of their rarest gates in this text."""
-        counts = numpy.bincount(identities, minlength=len(self._trailing))
+        counts = numpy.bincount(identities, minlength=self._count)
         alive, order = self._open(counts)
         if not len(alive):
             return alive, alive
@@ -213,6 +202,39 @@ class Gates:
         numbers = self._expression[ways]
         order = numpy.lexsort((low, numbers))
         yield from _merged(numbers[order].tolist(), low[order].tolist(), high[order].tolist())
+
+
+class _Finder:
+    """Finds texts in folded text: those at the beginning of a word by table, others by a multi-pattern engine.
+
+    Args:
+        texts: (identity, text).
+        width: Bytes of a character of the folded text.
+        cache: Folder for compiled databases.
+    """
+
+    def __init__(self, texts: Sequence[tuple[int, str]], width: int, cache: Path | None) -> None:
+        encoding = "ascii" if width == 1 else "utf-16-le"
+        fit = [(number, text) for number, text in texts if width == 2 or text.isascii()]
+        self._width = width
+        self._words = Words([(number, text[1:]) for number, text in fit if text[0] == BLANK], width)
+        inside = [(number, text) for number, text in fit if text[0] != BLANK]
+        self._inside = make_engine([Pattern.of(text.encode(encoding), number) for number, text in inside], cache)
+        self._trailing = numpy.zeros(len(texts), dtype=numpy.int64)
+        self._trailing[[number for number, text in inside if text[-1] == BLANK]] = 1
+
+    def find(self, folded: Codes) -> tuple[Any, Any]:
+        """Identities that occur, and the end of each in the text, in no order."""
+        identities, places = self._words.find(folded)
+        found, ends = self._inside.events(folded.tobytes())
+        if not found:
+            return identities, places
+        others, stops = numpy.array(found, dtype=numpy.int64), numpy.array(ends, dtype=numpy.int64)
+        if self._width == 2:
+            whole = stops % 2 == 0
+            others, stops = others[whole], stops[whole] // 2
+        stops = stops - 1 - self._trailing[others]
+        return numpy.concatenate((identities, others)), numpy.concatenate((places, stops))
 
 
 class _Stops:
@@ -283,7 +305,3 @@ def _merged(
             stretches.append((low, high))
     if stretches:
         yield current, stretches
-
-
-def _engine(texts: Sequence[tuple[int, bytes]], cache: Path | None) -> Engine:
-    return make_engine([Pattern.of(text, number) for number, text in texts], cache)

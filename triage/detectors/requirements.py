@@ -28,7 +28,7 @@ _MAX_CHOICES = 32
 _MAX_ATOMS = 200
 _MAX_GATES = 4
 _COMMON = 0.5
-_RARE = 0.02
+_RARE = 0.005
 _WORDS_NEARBY = 10
 COMMON_SYMBOLS = frozenset(" -/.,:;'\"()<>_=")
 
