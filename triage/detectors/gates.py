@@ -88,11 +88,13 @@ class Gates:
         self._symbols = {ord(symbol): len(plan.texts) + number for number, symbol in enumerate(plan.symbols)}
         count = len(plan.texts) + len(plan.symbols)
         numbers = {text: number for number, text in enumerate([*plan.texts, *plan.symbols])}
-        links = numpy.array([(numbers[key], way * SLOTS + slot) for key, way, slot in plan.links], dtype=numpy.int64)
+        links = numpy.array(
+            [(numbers[key], slot * len(plan.ways) + way) for key, way, slot in plan.links], dtype=numpy.int64
+        )
         links = links.reshape(-1, 2)
         ways = numpy.array(plan.ways, dtype=numpy.int64).reshape(-1, 5)
         self._expression, self._least, self._width, self._sentence, needed = ways.T
-        self._missing = numpy.arange(SLOTS) >= needed[:, None]
+        self._missing = numpy.arange(SLOTS)[:, None] >= needed
         self._needed = needed
         self._places = numpy.array(plan.places, dtype=numpy.int64).reshape(-1, SLOTS)
         self._gates_of_text = _Table(links[:, 0], links[:, 1], count)
@@ -149,14 +151,14 @@ class Gates:
             """Places of events as keys that keep ways apart."""
             return index * _KEY + numpy.where(self._sentence[alive[index]] != 0, sentences[at], controls[at])
 
-        index, at = self._at_gates(events, alive * SLOTS + order[:, 0])
+        index, at = self._at_gates(events, order[:, 0] * len(self._needed) + alive)
         near = keys(index, at)
         for rank in range(1, SLOTS):
             wanted = self._needed[alive[index]] > rank
             if not wanted.any():
                 break
             left = numpy.flatnonzero(numpy.bincount(index[wanted], minlength=len(alive)))
-            others, at_others = self._at_gates(events, alive[left] * SLOTS + order[left, rank])
+            others, at_others = self._at_gates(events, order[left, rank] * len(self._needed) + alive[left])
             there = numpy.append(numpy.sort(keys(left[others], at_others)), numpy.iinfo(numpy.int64).max)
             ways = alive[index]
             behind = self._places[ways, order[index, rank]] - self._places[ways, order[index, 0]]
@@ -172,10 +174,10 @@ class Gates:
         present = numpy.flatnonzero(counts)
         gates, source = self._gates_of_text.of(present)
         totals = numpy.bincount(gates, weights=counts[present][source], minlength=self._missing.size)
-        totals = totals.reshape(-1, SLOTS)
+        totals = totals.reshape(SLOTS, -1)
         totals[self._missing] = numpy.inf
-        alive = numpy.flatnonzero(totals.min(axis=1) > 0)
-        return alive, numpy.argsort(totals[alive], axis=1)
+        alive = numpy.flatnonzero(numpy.minimum.reduce(totals, axis=0) > 0)
+        return alive, numpy.argsort(totals[:, alive].T, axis=1)
 
     def _at_gates(self, events: _Events, gates: Any) -> tuple[Any, Any]:
         """Events that open gates: the position of the gate among those given, and the event."""
