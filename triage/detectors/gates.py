@@ -94,7 +94,7 @@ class Gates:
         links = links.reshape(-1, 2)
         ways = numpy.array(plan.ways, dtype=numpy.int64).reshape(-1, 5)
         self._expression, self._least, self._width, self._sentence, needed = ways.T
-        self._missing = numpy.arange(SLOTS)[:, None] >= needed
+        self._missing = numpy.where(numpy.arange(SLOTS)[:, None] >= needed, numpy.inf, 0)
         self._needed = needed
         self._places = numpy.array(plan.places, dtype=numpy.int64).reshape(-1, SLOTS)
         self._gates_of_text = _Table(links[:, 0], links[:, 1], count)
@@ -174,8 +174,7 @@ class Gates:
         present = numpy.flatnonzero(counts)
         gates, source = self._gates_of_text.of(present)
         totals = numpy.bincount(gates, weights=counts[present][source], minlength=self._missing.size)
-        totals = totals.reshape(SLOTS, -1)
-        totals[self._missing] = numpy.inf
+        totals = totals.reshape(SLOTS, -1) + self._missing
         alive = numpy.flatnonzero(numpy.minimum.reduce(totals, axis=0) > 0)
         return alive, numpy.argsort(totals[:, alive].T, axis=1)
 

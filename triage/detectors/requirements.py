@@ -314,11 +314,19 @@ def _exact(name: str, argument: Any) -> set[str] | None:
         return found
     if name in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
         least, most, body = argument
-        choices = _exact_sequence(list(body)) if most in (1, least) and most <= 4 else None
+        choices = _exact_sequence(list(body)) if most <= 4 and (most in (1, least) or _is_blank(body)) else None
         if choices is None:
             return None
+        if _is_blank(body):
+            return {" " * count for count in range(int(least), int(most) + 1)}
         return {""} | choices if least == 0 else _powers(choices, int(least))
     return None
+
+
+def _is_blank(body: Any) -> bool:
+    """Whether a part is one blank of any kind."""
+    parts = list(body)
+    return len(parts) == 1 and _exact(*_named(parts[0])) == {" "}
 
 
 def _powers(choices: set[str], count: int) -> set[str] | None:

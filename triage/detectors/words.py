@@ -43,11 +43,13 @@ class Words:
         lengths = numpy.array([min(len(text), LONGEST) for _, text in texts], dtype=numpy.int64)
         places = numpy.arange(len(texts)) * PADDED
         keys = self._keys(codes, places)[lengths - 1, numpy.arange(len(texts))] if len(texts) else _NONE.view("u8")
-        order = numpy.argsort(keys)
-        self._known = keys[order]
-        self._identities = numpy.array([identity for identity, _ in texts], dtype=numpy.int64)[order]
-        self._occurs = numpy.zeros(1 << _BITS, dtype=bool)
-        self._occurs[_hashes(keys)] = True
+        hashes = _hashes(keys)
+        order = numpy.argsort(hashes, kind="stable")
+        identities = numpy.array([identity for identity, _ in texts], dtype=numpy.int64)
+        self._known, self._identities = keys[order], identities[order]
+        counts = numpy.bincount(hashes.astype(numpy.int64), minlength=1 << _BITS)
+        self._first = numpy.where(counts > 0, numpy.cumsum(counts) - counts, -1)
+        self._most = int(counts.max())
 
     def find(self, folded: Any) -> tuple[Any, Any]:
         """Identities that occur, and one past the last character of each.
@@ -62,12 +64,15 @@ class Words:
         for first in range(0, len(starts) if len(self._known) else 0, _AT_ONCE):
             some = starts[first : first + _AT_ONCE]
             keys = self._keys(folded, some)
-            length, word = numpy.nonzero(self._occurs[_hashes(keys)])
-            keys = keys[length, word]
-            index = numpy.minimum(numpy.searchsorted(self._known, keys), len(self._known) - 1)
-            same = numpy.flatnonzero(self._known[index] == keys)
-            identities.append(self._identities[index[same]])
-            ends.append(some[word[same]] + length[same])  # the blank in front is one of the characters counted so
+            first_known = self._first[_hashes(keys)].ravel()
+            at = numpy.flatnonzero(first_known >= 0)
+            keys, first_known = keys.ravel()[at], first_known[at]
+            for further in range(self._most):  # keys of one hash stand in a row
+                index = numpy.minimum(first_known + further, len(self._known) - 1)
+                same = numpy.flatnonzero(self._known[index] == keys)
+                length, word = numpy.divmod(at[same], len(some))
+                identities.append(self._identities[index[same]])
+                ends.append(some[word] + length)  # the blank in front is one of the characters counted so
         return numpy.concatenate(identities), numpy.concatenate(ends)
 
     def _keys(self, codes: Any, places: Any) -> Any:
