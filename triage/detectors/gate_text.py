@@ -1,12 +1,14 @@
-"""Text folded for gates: one code for each character, so that a place in it is a place in the text.
+"""Text folded for gates, with the way back from each character to its place in the text.
 
-Letters lose their case, digits are one digit, and what is neither becomes a blank: the border of a word is then a
-blank in every script that writes words apart. Marks of scripts that write vowels so (Arabic, Hindi, Thai ...) stay.
+Letters lose their case, digits are one digit, and what is neither becomes a blank, several in a row one: the border of
+a word is then a blank in every script that writes words apart. Marks of scripts that write vowels so (Arabic, Hindi,
+Thai ...) stay.
 Coarser than any pattern may be: folded text serves to find places that are worth a look, never to decide.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import lru_cache
 from typing import Any
@@ -36,8 +38,13 @@ def fold_character(character: str) -> str:
 
 
 def fold(text: str) -> str:
-    """A short text, folded."""
+    """A short text, folded; blanks in a row are kept, so that each character has its own."""
     return "".join(map(fold_character, text))
+
+
+def squeeze(folded: str) -> str:
+    """Folded text with blanks in a row as one."""
+    return re.sub(" +", BLANK, folded)
 
 
 def is_marked(character: str) -> bool:
@@ -63,10 +70,20 @@ def codes_of(text: str) -> Codes:
     return numpy.minimum(codes, 0xFFFF).astype(numpy.uint16)
 
 
-def fold_codes(codes: Codes) -> Codes:
-    """Folded text as an array like ``codes``, with one blank in front and :data:`PADDING` behind."""
+def fold_codes(codes: Codes) -> tuple[Codes, Any]:
+    """Folded text in which blanks in a row are one, and where in ``codes`` each of its characters stands.
+
+    Returns:
+        An array like ``codes`` with one blank in front and :data:`PADDING` behind, and an array of places, one for each
+        character between them.
+    """
     if codes.dtype == numpy.uint8:
-        raw = b" " + bytes(codes.tobytes()).translate(_narrow_table()) + b" " * PADDING
-        return numpy.frombuffer(raw, dtype=numpy.uint8)
-    blank = numpy.full(1, 0x20, dtype=numpy.uint16)
-    return numpy.concatenate((blank, _wide_table()[codes], numpy.repeat(blank, PADDING)))
+        folded = numpy.frombuffer(bytes(codes.tobytes()).translate(_narrow_table()), dtype=numpy.uint8)
+    else:
+        folded = _wide_table()[codes]
+    blank = folded == 0x20
+    kept = numpy.flatnonzero(~(blank[1:] & blank[:-1])) + 1
+    kept = numpy.concatenate((numpy.zeros(1, dtype=kept.dtype), kept))
+    squeezed = numpy.full(len(kept) + 1 + PADDING, 0x20, dtype=folded.dtype)
+    squeezed[1 : len(kept) + 1] = folded[kept]
+    return squeezed, kept

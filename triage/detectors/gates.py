@@ -14,7 +14,7 @@ from typing import Any
 import numpy
 
 from triage.detectors.engine import Pattern, make_engine
-from triage.detectors.gate_text import BLANK, Codes, fold, fold_codes, is_marked
+from triage.detectors.gate_text import BLANK, Codes, fold, fold_codes, is_marked, squeeze
 from triage.detectors.requirements import COMMON_SYMBOLS, DIGIT, ENDS_OF_SENTENCES, Atom, Requirement
 from triage.detectors.words import LONGEST, Words
 
@@ -61,7 +61,7 @@ class GatePlan:
 def _key(atom: Atom) -> str:
     """The folded text of an atom with its borders as blanks; a symbol as it is."""
     text = fold(atom.text.replace(DIGIT, "0"))
-    bare = text.strip(BLANK)
+    bare = squeeze(text.strip(BLANK))
     telling = [
         a for a, b in zip(atom.text, text, strict=True) if b == BLANK and a not in COMMON_SYMBOLS and not a.isspace()
     ]
@@ -126,7 +126,9 @@ class Gates:
         width = codes.dtype.itemsize
         if width not in self._finders:
             self._finders[width] = _Finder(self._texts, width, self._cache)
-        identities, places = self._finders[width].find(fold_codes(codes))
+        folded, kept = fold_codes(codes)
+        identities, places = self._finders[width].find(folded)
+        places = kept[numpy.minimum(places, len(kept)) - 1] + 1  # the blank behind the last word is not in the text
         if self._symbols:
             at = numpy.flatnonzero(self._table[codes])
             if len(at):

@@ -28,7 +28,7 @@ _MAX_CHOICES = 32
 _MAX_ATOMS = 200
 _MAX_GATES = 4
 _COMMON = 0.5
-_RARE = 0.005
+_RARE = 0.002
 _WORDS_NEARBY = 10
 COMMON_SYMBOLS = frozenset(" -/.,:;'\"()<>_=")
 
@@ -318,7 +318,7 @@ def _exact(name: str, argument: Any) -> set[str] | None:
         if choices is None:
             return None
         if _is_blank(body):
-            return {" " * count for count in range(int(least), int(most) + 1)}
+            return {" "} if least else {"", " "}  # gates look in text in which blanks in a row are one
         return {""} | choices if least == 0 else _powers(choices, int(least))
     return None
 
