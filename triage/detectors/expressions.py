@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
+import numpy
+
+from triage.detectors.gate_text import Codes
 from triage.detectors.gates import GatePlan, Gates
 from triage.detectors.passages import decode_lenient
 from triage.detectors.readings import ByteReading, Reading
 from triage.detectors.requirements import MAX_WIDTH
 from triage.model.rules import KeywordTerm
+
+_TOGETHER = 512 * 1024
 
 
 class Expression:
@@ -62,21 +70,29 @@ class Expressions:
         self, expressions: Sequence[Expression], plan: GatePlan, always: Sequence[int], cache: Path | None
     ) -> None:
         self._expressions = expressions
-        self._always = always
+        self._always = [expressions[number] for number in always]
         self._gates = Gates(plan, cache)
 
-    def find(self, reading: Reading) -> Iterator[tuple[Expression, int, int]]:
-        """Matches in a text, with their first character and the one past the last."""
-        size = len(reading.codes)
-        for expression, stretches in self._stretches(reading):
-            if expression.read_in(reading.encoding):
-                for low, high in stretches:
-                    for start, end in expression.found(reading.slice(low, high), low, size):
-                        yield expression, start, end
+    def find(self, readings: Sequence[Reading]) -> Iterator[tuple[int, Expression, int, int]]:
+        """Matches in texts: number of the text, first character, and the one past the last."""
+        for group in _groups(readings):
+            joined = _Joined([readings[number] for number in group])
+            for expression, stretches in self._stretches(joined.codes, joined.joints):
+                for position, low, high in joined.within(stretches):
+                    reading = readings[group[position]]
+                    if expression.read_in(reading.encoding):
+                        for start, end in expression.found(reading.slice(low, high), low, len(reading.text)):
+                            yield group[position], expression, start, end
+            for number in group:
+                for expression in self._always:
+                    if expression.read_in(readings[number].encoding):
+                        for start, end in expression.found(readings[number].text, 0, len(readings[number].text)):
+                            yield number, expression, start, end
 
     def find_in_bytes(self, reading: ByteReading) -> Iterator[tuple[Expression, str, int, int]]:
         """Matches in bytes that are no text as a whole: encoding, first byte, and the one past the last."""
-        for expression, stretches in self._stretches(reading):
+        everywhere = [(expression, [(0, len(reading.codes))]) for expression in self._always]
+        for expression, stretches in (*self._stretches(reading.codes, reading.controls()), *everywhere):
             for low, high in stretches:
                 if not reading.may_be_text(low, high):
                     continue
@@ -87,8 +103,49 @@ class Expressions:
                     for start, end in expression.found(part.text, 0, len(part.text)):
                         yield expression, encoding, part.offset(start), part.offset(end)
 
-    def _stretches(self, reading: Reading | ByteReading) -> Iterator[tuple[Expression, list[tuple[int, int]]]]:
-        for number in self._always:
-            yield self._expressions[number], [(0, len(reading.codes))]
-        for number, stretches in self._gates.places(reading.codes, text=isinstance(reading, Reading)):
+    def _stretches(self, codes: Codes, apart: Any) -> Iterator[tuple[Expression, list[tuple[int, int]]]]:
+        for number, stretches in self._gates.places(codes, apart):
             yield self._expressions[number], stretches
+
+
+def _groups(readings: Sequence[Reading]) -> Iterator[list[int]]:
+    """Numbers of texts to be looked at together: of one width of code, and not too many characters."""
+    for narrow in (True, False):
+        group: list[int] = []
+        size = 0
+        for number, reading in enumerate(readings):
+            if reading.text.isascii() is narrow and reading.text:
+                if group and size + len(reading.text) > _TOGETHER:
+                    yield group
+                    group, size = [], 0
+                group.append(number)
+                size += len(reading.text)
+        if group:
+            yield group
+
+
+class _Joined:
+    """Texts one behind another.
+
+    Attributes:
+        codes: Of all, with a zero between two.
+        joints: Where these zeros are.
+    """
+
+    def __init__(self, readings: Sequence[Reading]) -> None:
+        sizes = [len(reading.text) + 1 for reading in readings]
+        self._starts = [0, *accumulate(sizes)]
+        self.joints = numpy.array(self._starts[1:-1], dtype=numpy.int64) - 1
+        if len(readings) == 1:
+            self.codes = readings[0].codes
+        else:
+            joint = numpy.zeros(1, dtype=readings[0].codes.dtype)
+            self.codes = numpy.concatenate([part for reading in readings for part in (reading.codes, joint)][:-1])
+
+    def within(self, stretches: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int, int]]:
+        """Stretches by text: its position, and the stretch there."""
+        for low, high in stretches:
+            for position in range(bisect_right(self._starts, low) - 1, bisect_left(self._starts, high)):
+                start, past = self._starts[position], self._starts[position + 1] - 1
+                if max(low, start) < min(high, past):
+                    yield position, max(low, start) - start, min(high, past) - start

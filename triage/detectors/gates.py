@@ -22,6 +22,8 @@ SLOTS = 4
 _KEY = 1 << 42
 _STRETCH = 1 << 14
 _MARGIN = 1 << 16
+_ENDS = numpy.zeros(0x10000, dtype=bool)
+_ENDS[[ord(character) for character in ENDS_OF_SENTENCES]] = True
 
 
 @dataclass(slots=True)
@@ -103,19 +105,19 @@ class Gates:
         self._table[list(self._symbols)] = True
         self._count = count
 
-    def places(self, codes: Codes, *, text: bool = True) -> Iterator[tuple[int, list[tuple[int, int]]]]:
+    def places(self, codes: Codes, apart: Any) -> Iterator[tuple[int, list[tuple[int, int]]]]:
         """Stretches of a text that may hold a match, by number of the expression.
 
         Args:
             codes: Of the text, from :func:`~triage.detectors.gate_text.codes_of`.
-            text: False where it is bytes that are no text as a whole: nothing is then looked for across controls.
+            apart: Places, ascending, that no match goes across.
         """
         if not len(codes) or not len(self._width):
             return
         identities, ends = self._texts_in(codes)
         if not len(identities):
             return
-        stops = _Stops(codes, text)
+        stops = _Stops(codes, apart)
         ways, where = self._together(identities, ends, stops)
         if len(ways):
             yield from self._stretches(ways, where, stops, len(codes))
@@ -147,11 +149,11 @@ class Gates:
             identities.astype(numpy.uint16 if len(counts) < 0x10000 else numpy.int64), kind="stable"
         )
         events = _Events(by_text, numpy.cumsum(counts) - counts, counts)
-        sentences, controls = (_apart(ends, kind) for kind in (stops.sentences, stops.controls))
+        in_sentences, anywhere = (_apart(ends, kind) for kind in (stops.sentences, stops.others))
 
         def keys(index: Any, at: Any) -> Any:
             """Places of events as keys that keep ways apart."""
-            return index * _KEY + numpy.where(self._sentence[alive[index]] != 0, sentences[at], controls[at])
+            return index * _KEY + numpy.where(self._sentence[alive[index]] != 0, in_sentences[at], anywhere[at])
 
         index, at = self._at_gates(events, order[:, 0] * len(self._needed) + alive)
         near = keys(index, at)
@@ -193,7 +195,7 @@ class Gates:
         low = numpy.maximum(where - reach, 0)
         high = numpy.minimum(where + reach, size)
         sentence = self._sentence[ways] != 0
-        for kind, meant in ((stops.sentences, sentence), (stops.controls, ~sentence)):
+        for kind, meant in ((stops.sentences, sentence), (stops.others, ~sentence)):
             if len(kind):
                 index = numpy.searchsorted(kind, where - 1, side="right")
                 before = numpy.where(index > 0, kind[numpy.maximum(index - 1, 0)], 0)
@@ -245,16 +247,14 @@ class _Stops:
 
     Attributes:
         sentences: Ends of sentences, for expressions that stay within one.
-        controls: For all others; none in text.
+        others: For all others.
     """
 
-    def __init__(self, codes: Codes, text: bool) -> None:
-        table = numpy.zeros(256 if codes.dtype == numpy.uint8 else 0x10000, dtype=bool)
-        if not text:
-            table[[code for code in range(0x20) if code not in (0x09, 0x0A, 0x0D)]] = True
-        self.controls = numpy.flatnonzero(table[codes]) if not text else numpy.zeros(0, dtype=numpy.int64)
-        table[[ord(character) for character in ENDS_OF_SENTENCES]] = True
-        self.sentences = numpy.flatnonzero(table[codes])
+    def __init__(self, codes: Codes, apart: Any) -> None:
+        ends = _ENDS[codes] if codes.dtype == numpy.uint16 else _ENDS[:0x100][codes]
+        ends[apart] = True
+        self.sentences = numpy.flatnonzero(ends)
+        self.others = apart
 
 
 def _apart(ends: Any, stops: Any) -> Any:

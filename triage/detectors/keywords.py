@@ -7,7 +7,7 @@ UTF-8 are text as a whole, others where they look like UTF-16 or hold words of a
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,7 +48,19 @@ class KeywordDetector:
 
     def scan(self, data: Buffer, names: ContentNames) -> Detection:
         """Terms in a whole content."""
+        if len(data) <= BLOCK:
+            return self.scan_many([data])[0]
         return self._scan(lambda offset, length: bytes(data[offset : offset + length]), len(data), BLOCK)
+
+    def scan_many(self, contents: Sequence[Buffer]) -> list[Detection]:
+        """Terms in whole contents of at most :data:`BLOCK` bytes, many small ones for little more than a large one."""
+        blocks = [bytes(content) for content in contents]
+        out = []
+        for raw, matches in zip(blocks, self._in_blocks(blocks), strict=True):
+            found = _Found()
+            found.add_all(_settled(matches, range(len(raw))), raw, 0)
+            out.append(found.detection(self.name, len(raw)))
+        return out
 
     def scan_stream(self, stream: Stream, names: ContentNames, *, window: int = BLOCK) -> Detection:
         """Terms in a content of any size, read in ascending blocks that overlap; no hit is lost or doubled."""
@@ -56,22 +68,21 @@ class KeywordDetector:
 
     def scan_text(self, segment: TextSegment, names: ContentNames) -> Detection:
         """Terms in decoded text; offsets are those of the bytes that the text came from."""
-        text = segment.text
-        starts = [start for start, _ in segment.offsets]
-        found = _Found()
-        for start in range(0, len(text), BLOCK):
-            low = max(0, start - OVERLAP)
-            part = text[low : start + BLOCK + OVERLAP]
-            owned = range(start - low, start - low + BLOCK)
-            for term, _, first, last in _settled(self._in_text(part), owned):
-                begin, end = _map(segment, starts, low + first), _map(segment, starts, low + last - 1)
-                length = max(end - begin, 0) + _width(segment, low + last - 1)
+        return self.scan_texts([segment])[0]
 
-                def hit(context: bool, part: str = part, first: int = first, last: int = last) -> tuple[str, str, str]:
-                    return part[first:last], *(around_text(part, first, last) if context else ("", ""))
-
-                found.add(term, segment.encoding, begin, length, hit)
-        return found.detection(self.name, len(text))
+    def scan_texts(self, segments: Sequence[TextSegment]) -> list[Detection]:
+        """The same in many texts at once."""
+        found = [_Found() for _ in segments]
+        parts = [
+            (number, max(0, start - OVERLAP), start)
+            for number, segment in enumerate(segments)
+            for start in range(0, len(segment.text), BLOCK)
+        ]
+        texts = [segments[number].text[low : start + BLOCK + OVERLAP] for number, low, start in parts]
+        for (number, low, start), text, matches in zip(parts, texts, self._in_texts(texts), strict=True):
+            kept = _settled(matches, range(start - low, start - low + BLOCK))
+            found[number].add_text(kept, text, low, segments[number])
+        return [part.detection(self.name, len(segment.text)) for part, segment in zip(found, segments, strict=True)]
 
     # --- bytes ----------------------------------------------------------------------------------------------------
     def _scan(self, read: Callable[[int, int], bytes], size: int, block: int) -> Detection:
@@ -79,51 +90,49 @@ class KeywordDetector:
         for start in range(0, size, block):
             low = max(0, start - OVERLAP)
             raw = read(low, start - low + block + OVERLAP)
-            for term, encoding, first, last in _settled(self._in_bytes(raw), range(start - low, start - low + block)):
-
-                def hit(
-                    context: bool, raw: bytes = raw, first: int = first, last: int = last, encoding: str = encoding
-                ) -> tuple[str, str, str]:
-                    sides = around(raw, first, last, encoding) if context else ("", "")
-                    return decode_lenient(raw[first:last], encoding), *sides
-
-                found.add(term, encoding, low + first, last - first, hit)
+            matches = self._in_blocks([raw])[0]
+            found.add_all(_settled(matches, range(start - low, start - low + block)), raw, low)
         return found.detection(self.name, size)
 
-    def _in_bytes(self, raw: bytes) -> list[Match]:
-        """All matches in a block, in no order."""
-        found = list(self._prepared.literals.find(raw))
-        text = whole(raw)
-        if text is not None:
-            found.extend(self._in_reading(text))
-        else:
-            for expression, encoding, start, end in self._prepared.expressions.find_in_bytes(ByteReading(raw)):
-                found.append((expression.term, encoding, start, end))
-            for reading in self._prepared.probe.readings(raw):
-                found.extend(self._in_reading(reading))
-            found = [match for match in found if not is_chance(raw, match[2], match[3], match[1])]
-        for reading in wide(raw):
-            found.extend(self._in_reading(reading))
-        return _one_order(found, raw)
-
-    def _in_reading(self, reading: Reading) -> Iterator[Match]:
-        for expression, start, end in self._prepared.expressions.find(reading):
-            yield expression.term, reading.encoding, reading.offset(start), reading.offset(end)
+    def _in_blocks(self, blocks: Sequence[bytes]) -> list[list[Match]]:
+        """All matches in each block, in no order."""
+        found = [list(self._prepared.literals.find(raw)) for raw in blocks]
+        readings: list[Reading] = []
+        owners: list[int] = []
+        broken = []
+        for number, raw in enumerate(blocks):
+            text = whole(raw)
+            if text is None:
+                broken.append(number)
+                for expression, encoding, start, end in self._prepared.expressions.find_in_bytes(ByteReading(raw)):
+                    found[number].append((expression.term, encoding, start, end))
+            parts = [*(self._prepared.probe.readings(raw) if text is None else [text]), *wide(raw)]
+            readings.extend(parts)
+            owners.extend([number] * len(parts))
+        for index, expression, start, end in self._prepared.expressions.find(readings):
+            reading = readings[index]
+            match = (expression.term, reading.encoding, reading.offset(start), reading.offset(end))
+            found[owners[index]].append(match)
+        for number in broken:
+            raw = blocks[number]
+            found[number] = [match for match in found[number] if not is_chance(raw, match[2], match[3], match[1])]
+        return [_one_order(matches, raw) for matches, raw in zip(found, blocks, strict=True)]
 
     # --- text -----------------------------------------------------------------------------------------------------
-    def _in_text(self, text: str) -> list[Match]:
-        """All matches in a text, by character, in no order."""
-        raw = text.encode("utf-8", "surrogatepass")
-        found = []
-        for term, encoding, start, end in self._prepared.literals.find(raw, only_utf8=True):
-            first = len(raw[:start].decode("utf-8", "surrogatepass")) if len(raw) != len(text) else start
-            last = first + len(raw[start:end].decode("utf-8", "surrogatepass"))
-            found.append((term, encoding, first, last))
-        reading = Reading(b"", 0, "utf-8", text)
-        found.extend(
-            (expression.term, "utf-8", start, end)
-            for expression, start, end in self._prepared.expressions.find(reading)
-        )
+    def _in_texts(self, texts: Sequence[str]) -> list[list[Match]]:
+        """All matches in each text, by character, in no order."""
+        found: list[list[Match]] = []
+        for text in texts:
+            raw = text.encode("utf-8", "surrogatepass")
+            matches: list[Match] = []
+            for term, encoding, start, end in self._prepared.literals.find(raw, only_utf8=True):
+                first = len(raw[:start].decode("utf-8", "surrogatepass")) if len(raw) != len(text) else start
+                last = first + len(raw[start:end].decode("utf-8", "surrogatepass"))
+                matches.append((term, encoding, first, last))
+            found.append(matches)
+        readings = [Reading(b"", 0, "utf-8", text) for text in texts]
+        for index, expression, start, end in self._prepared.expressions.find(readings):
+            found[index].append((expression.term, "utf-8", start, end))
         return found
 
 
@@ -135,20 +144,39 @@ class _Found:
     counts: dict[str, int] = field(default_factory=dict)
     _ends: dict[str, int] = field(default_factory=dict)
 
-    def add(
-        self, term: KeywordTerm, encoding: str, start: int, length: int, texts: Callable[[bool], tuple[str, str, str]]
-    ) -> None:
-        """Count a match, and keep it with its surroundings while there are few; overlapping ones of a rule are one."""
+    def add_all(self, matches: Iterable[Match], raw: bytes, low: int) -> None:
+        """Take up matches in a block that begins at ``low``, ascending."""
+        for term, encoding, first, last in matches:
+            if self._counts_as_new(term, low + first, last - first):
+                sides = around(raw, first, last, encoding)
+                matched = decode_lenient(raw[first:last], encoding)
+                self._keep(term, low + first, last - first, encoding, matched, sides)
+
+    def add_text(self, matches: Iterable[Match], text: str, low: int, segment: TextSegment) -> None:
+        """Take up matches in a part of a segment that begins at its character ``low``, ascending."""
+        starts = [start for start, _ in segment.offsets]
+        for term, _, first, last in matches:
+            begin, end = _map(segment, starts, low + first), _map(segment, starts, low + last - 1)
+            length = max(end - begin, 0) + _width(segment, low + last - 1)
+            if self._counts_as_new(term, begin, length):
+                sides = around_text(text, first, last)
+                self._keep(term, begin, length, segment.encoding, text[first:last], sides)
+
+    def _counts_as_new(self, term: KeywordTerm, start: int, length: int) -> bool:
+        """Count a match, unless it overlaps the one before of its rule; whether it is one of the few that are kept."""
         number = self.counts.get(term.rule, 0)
         if number >= COUNTED or start < self._ends.get(term.rule, 0):
-            return
+            return False
         self.counts[term.rule] = number + 1
         self._ends[term.rule] = start + length
-        if number < POSITIONS:
-            matched, before, after = texts(True)
-            if term.kind == "literal" and accents(matched) < accents(term.term):
-                encoding = f"{encoding}, unaccented"
-            self.hits.append(Hit(term.rule, start, length, encoding, matched[:MATCHED], before, after))
+        return number < POSITIONS
+
+    def _keep(
+        self, term: KeywordTerm, start: int, length: int, encoding: str, matched: str, sides: tuple[str, str]
+    ) -> None:
+        if term.kind == "literal" and accents(matched) < accents(term.term):
+            encoding = f"{encoding}, unaccented"
+        self.hits.append(Hit(term.rule, start, length, encoding, matched[:MATCHED], *sides))
 
     def detection(self, detector: str, size: int) -> Detection:
         """What was found."""

@@ -16,7 +16,7 @@ from triage.detectors.readings import Reading
 from triage.detectors.requirements import DIGIT, Requirement
 
 _PIECE = 6
-_REGION = 8192
+_REGION = 2048
 _SURE = 6
 _CONTEXT = 10
 _HAN = 0x2E80

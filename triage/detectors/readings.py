@@ -18,11 +18,12 @@ from triage.detectors.gate_text import Codes, codes_of
 from triage.detectors.passages import byte_length, decode_lenient
 
 _CHUNK = 4096
-_CELL = 4096
+_AROUND = 256
 _FEWEST = 12
 _TEXT_SHARE = 0.65
 _SURE_SHARE = 0.7
 _NEARBY = 40
+_CONTROLS = numpy.array([code < 0x20 and code not in (0x09, 0x0A, 0x0D) for code in range(256)])
 _KINDS = numpy.zeros(256, dtype=numpy.uint8)
 _KINDS[[*range(0x20, 0x7F), 0x00, 0x09, 0x0A, 0x0D]] = 1
 for _kind, _range in ((2, (0x80, 0xC0)), (3, (0xC2, 0xE0)), (4, (0xE0, 0xF0)), (5, (0xF0, 0xF5))):
@@ -81,6 +82,10 @@ class ByteReading:
             ([0], numpy.cumsum([high - low + 1 for low, high in self._parts], dtype=numpy.int64))
         ).tolist()
         self.codes: Codes = numpy.frombuffer(self._raw, dtype=numpy.uint8)
+
+    def controls(self) -> Any:
+        """Where control characters are; text does not go across them."""
+        return numpy.flatnonzero(_CONTROLS[self.codes])
 
     @cached_property
     def _text_before(self) -> Any:
@@ -168,10 +173,9 @@ def wide(raw: bytes) -> Iterator[Reading]:
     for encoding, units in (("utf-16-le", little), ("utf-16-be", big)):
         places = numpy.flatnonzero(_in_a_row(units))
         for parity in (0, 1):
-            cells = numpy.unique(places[places % 2 == parity] // _CELL)
-            for first, past in _spans(cells.tolist()):
-                start = max(0, first * _CELL - _CELL // 2) // 2 * 2 + parity
-                stop = min(len(raw), past * _CELL + _CELL // 2)
+            for first, last in _runs(places[places % 2 == parity]):
+                start = max(parity, first - _AROUND)
+                stop = min(len(raw), last + _FEWEST + _AROUND)
                 yield Reading(raw[start : stop - (stop - start) % 2], start, encoding)
 
 
@@ -204,14 +208,11 @@ def in_order(raw: bytes, little: int, end: int) -> str:
     return "utf-16-be" if little % 2 else "utf-16-le"
 
 
-def _spans(cells: list[int]) -> Iterator[tuple[int, int]]:
-    """Neighbouring cells as spans of first and one past the last."""
-    start = last = -2
-    for cell in cells:
-        if cell != last + 1:
-            if start >= 0:
-                yield start, last + 1
-            start = cell
-        last = cell
-    if start >= 0:
-        yield start, last + 1
+def _runs(places: Any) -> Iterator[tuple[int, int]]:
+    """First and last of places that follow one another closely; ascending."""
+    if not len(places):
+        return
+    cuts = numpy.flatnonzero(numpy.diff(places) > 2 * _AROUND)
+    firsts = numpy.concatenate((places[:1], places[cuts + 1]))
+    lasts = numpy.concatenate((places[cuts], places[-1:]))
+    yield from zip(firsts.tolist(), lasts.tolist(), strict=True)
