@@ -1,8 +1,9 @@
 """Keeps workers fed, alive and replaceable.
 
 A worker that dies, hangs or is killed costs at most the entry that it had in hand: that entry is named, tried once more
-alone, then once at the lowest level (raw bytes, no YARA, no decoders), then given up. Everything else that the worker
-had queued goes to others without blame. Only a kill from outside counts as a time-out, since no library's own can be
+alone, then once at the lowest level (raw bytes, no YARA, no decoders), then given up. Where it searched several small
+entries together, each of these is tried alone first. Everything else that the worker had queued goes to others without
+blame. Only a kill from outside counts as a time-out, since no library's own can be
 trusted.
 """
 
@@ -23,7 +24,7 @@ from triage.pipeline.examine import RAW_ONLY
 from triage.pipeline.messages import Results, WorkerSetup, WorkItem
 from triage.pipeline.processes import reap
 from triage.pipeline.queue import WorkQueue
-from triage.pipeline.worker import BEGUN, ENTRY, worker_process
+from triage.pipeline.worker import BEGUN, ENTRY, PLACES, TOGETHER, worker_process
 
 MAX_ATTEMPTS = 3
 MAX_IDLE_DEATHS = 5
@@ -125,7 +126,7 @@ class Supervisor:
     # --- one worker ---------------------------------------------------------------------------------------------
     def _spawn(self, slot: int) -> _Worker:
         ours, theirs = self._context.Pipe()
-        marker = self._context.RawArray("q", [0, 0])
+        marker = self._context.RawArray("q", PLACES)
         process = self._context.Process(
             target=self._target, args=(self._setup, theirs, marker), name=f"triage-worker-{slot}", daemon=True
         )
@@ -178,26 +179,37 @@ class Supervisor:
     def _bury(self, worker: _Worker, queue: WorkQueue, reason: Reason) -> None:
         """Replace a dead worker, and decide about the entry that it had in hand."""
         self._drain(worker)
-        entry = worker.outstanding.pop(worker.marker[ENTRY], None)
+        in_hand = self._take_in_hand(worker)
+        entry = in_hand[0] if len(in_hand) == 1 else None
         worker.process.join(5)
         code = worker.process.exitcode
         detail = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
         worker.connection.close()
         reap(worker.process)
-        self._idle_deaths = self._idle_deaths + 1 if entry is None else 0
+        self._idle_deaths = 0 if in_hand else self._idle_deaths + 1
         if self._idle_deaths > MAX_IDLE_DEATHS:
             raise TriageError(
                 f"worker processes die before they do any work: {detail}", hint="run again with --workers 1"
             )
         queue.put_back(worker.outstanding.values())
         attempts = 0
-        if entry is not None:
+        if entry is None:  # any of several may be to blame: each goes alone
+            self._alone.extend(reversed(in_hand))
+        else:
             attempts = entry.attempts + 1
             entry = replace(entry, attempts=attempts)
             if attempts < MAX_ATTEMPTS:
                 self._alone.append(entry)
         self._died(Death(entry, attempts, attempts >= MAX_ATTEMPTS, reason, detail))
         self._workers[worker.slot] = self._spawn(worker.slot)
+
+    def _take_in_hand(self, worker: _Worker) -> list[PendingEntry]:
+        """What a worker had in hand: nothing, one entry, or several that it searched together."""
+        waiting = list(worker.outstanding)
+        if worker.marker[ENTRY] not in worker.outstanding:
+            return []
+        first = waiting.index(worker.marker[ENTRY])
+        return [worker.outstanding.pop(number) for number in waiting[first : first + max(1, worker.marker[TOGETHER])]]
 
     def _drain(self, worker: _Worker) -> None:
         """Take what a dead worker had still sent."""

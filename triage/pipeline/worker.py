@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, TypeVar
 
 from triage.detectors.keywords import KeywordDetector
 from triage.detectors.yara import YaraDetector
@@ -16,15 +18,19 @@ from triage.errors import EvidenceError
 from triage.evidence import Evidence, FileSystem, open_evidence
 from triage.model.problem import Problem, Reason
 from triage.model.result import EntryResult
-from triage.pipeline.examine import Detectors, Examiner
+from triage.pipeline.examine import NORMAL, Detectors, Examiner, Opened
 from triage.pipeline.messages import Results, WorkerSetup, WorkItem
 from triage.pipeline.processes import become_child
 
 SEND_AFTER_SECONDS = 0.25
 SEND_AFTER_RESULTS = 200
 
-# Places in the shared memory: entry in hand (0 none), when it was begun.
-ENTRY, BEGUN = 0, 1
+# Places in the shared memory: entry in hand (0 none), when it was begun, how many are in hand together from it on.
+ENTRY, BEGUN, TOGETHER = 0, 1, 2
+PLACES = 3
+# Entries that are searched together: small ones, and not too many.
+SMALL_BYTES = 64 * 1024
+TOGETHER_BYTES = 512 * 1024
 
 
 def worker_process(setup: WorkerSetup, connection: Connection, marker: Any) -> None:
@@ -43,10 +49,8 @@ def worker_process(setup: WorkerSetup, connection: Connection, marker: Any) -> N
                 return
             if batch is None:
                 return
-            for item in batch:
-                marker[BEGUN] = time.monotonic_ns()
-                marker[ENTRY] = item.entry_id
-                outbox.append(_examine(examiner, openings, item))
+            for group in _groups(batch):
+                outbox.extend(_examine(examiner, openings, group, marker))
                 now = time.monotonic()
                 if len(outbox) >= SEND_AFTER_RESULTS or now - last_sent > SEND_AFTER_SECONDS:
                     connection.send(Results(tuple(outbox), openings.new_problems()))
@@ -106,14 +110,63 @@ class _Openings:
         return tuple(out)
 
 
-def _examine(examiner: Examiner, openings: _Openings, item: WorkItem) -> EntryResult:
-    """One entry: the isolation point for entries."""
+def _groups(batch: Sequence[WorkItem]) -> Iterator[list[WorkItem]]:
+    """Entries that are examined together, in order: neighbours that are small; any other is alone."""
+    group: list[WorkItem] = []
+    size = 0
+    for item in batch:
+        small = item.size <= SMALL_BYTES and item.level == NORMAL
+        if group and (not small or size + item.size > TOGETHER_BYTES):
+            yield group
+            group, size = [], 0
+        if small:
+            group.append(item)
+            size += item.size
+        else:
+            yield [item]
+    if group:
+        yield group
+
+
+def _examine(examiner: Examiner, openings: _Openings, group: Sequence[WorkItem], marker: Any) -> list[EntryResult]:
+    """Entries that are examined together; the shared memory says which is in hand."""
+    opened: list[Opened | EntryResult] = []
+    for item in group:
+        _mark(marker, item, 1)
+        opened.append(_guarded(item, partial(_open, examiner, openings, item)))
+    searched = [entry for entry in opened if isinstance(entry, Opened)]
+    if len(searched) > 1:
+        _mark(marker, group[0], len(group))
+        examiner.search(searched)
+    out = []
+    for item, entry in zip(group, opened, strict=True):
+        if isinstance(entry, Opened):
+            _mark(marker, item, 1)
+            out.append(_guarded(item, partial(examiner.finish, entry, item.level)))
+        else:
+            out.append(entry)
+    return out
+
+
+def _mark(marker: Any, item: WorkItem, together: int) -> None:
+    marker[BEGUN] = time.monotonic_ns()
+    marker[TOGETHER] = together
+    marker[ENTRY] = item.entry_id
+
+
+def _open(examiner: Examiner, openings: _Openings, item: WorkItem) -> Opened | EntryResult:
+    evidence, volume, file_system = openings.file_system(item.volume)
+    return examiner.open(item.entry_id, item.entry(evidence, volume), file_system)
+
+
+Outcome = TypeVar("Outcome", EntryResult, Opened | EntryResult)
+
+
+def _guarded(item: WorkItem, step: Callable[[], Outcome]) -> Outcome | EntryResult:
+    """One step on one entry: the isolation point for entries."""
     address = f"entry {item.entry_id}"
     try:
-        evidence, volume, file_system = openings.file_system(item.volume)
-        entry = item.entry(evidence, volume)
-        address = str(entry.address)
-        return examiner.examine(item.entry_id, entry, file_system, item.level)
+        return step()
     except EvidenceError as error:
         problem = Problem(
             address, f"evidence/{error.code}", Reason.UNREADABLE, str(error), error.hint or "", max(item.size, 0)
