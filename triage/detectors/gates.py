@@ -16,7 +16,7 @@ import numpy
 from triage.detectors.engine import Pattern, make_engine
 from triage.detectors.gate_text import BLANK, Codes, fold, fold_codes, is_marked, squeeze
 from triage.detectors.requirements import COMMON_SYMBOLS, DIGIT, ENDS_OF_SENTENCES, Atom, Requirement
-from triage.detectors.words import LONGEST, Words
+from triage.detectors.words import Words, cut
 
 SLOTS = 4
 _KEY = 1 << 42
@@ -72,7 +72,7 @@ def _key(atom: Atom) -> str:
     left = (atom.left or text[0] == BLANK) and not is_marked(bare[0])
     right = (atom.right or text[-1] == BLANK) and not is_marked(bare[-1])
     rest = bare + BLANK * right
-    return BLANK + rest[:LONGEST] if left else rest
+    return BLANK + cut(rest) if left else rest
 
 
 class Gates:

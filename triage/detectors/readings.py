@@ -150,13 +150,13 @@ def whole(raw: bytes) -> Reading | None:
     if raw.isascii():
         return Reading(raw, 0, "utf-8", raw.decode("ascii"))
     start = next((index for index in range(min(4, len(raw))) if raw[index] & 0xC0 != 0x80), 0)
-    for end in range(len(raw), max(len(raw) - 4, start), -1):
-        try:
-            return Reading(raw[start:end], start, "utf-8", raw[start:end].decode("utf-8"))
-        except UnicodeDecodeError as error:
-            if error.start < len(raw) - 4:
-                return None
-    return None
+    try:
+        return Reading(raw[start:], start, "utf-8", raw[start:].decode("utf-8"))
+    except UnicodeDecodeError as error:
+        if error.reason != "unexpected end of data":
+            return None
+        end = start + error.start
+    return Reading(raw[start:end], start, "utf-8", raw[start:end].decode("utf-8"))
 
 
 def wide(raw: bytes) -> Iterator[Reading]:

@@ -1,6 +1,7 @@
 """Beginnings of words in folded text, all looked up at once.
 
-The first one to twelve characters of each word, each mixed to one number, are looked up in a table of such numbers.
+The first characters of each word, in a few lengths and each mixed to one number, are looked up in a table of such
+numbers.
 Nothing is called for a single word, so that prose costs little more than noise.
 """
 
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy
 
-LONGEST = 12
+LENGTHS = (1, 2, 3, 4, 5, 6, 8, 12)
 PADDED = 16
 """Characters that must follow any place in folded text, so that the numbers from there on can be read."""
 _BLANK = 0x20
@@ -20,35 +21,42 @@ _AT_ONCE = 4096
 _NONE = numpy.zeros(0, dtype=numpy.int64)
 # Odd numbers that spread the parts of a key over all its bits.
 _MIX = tuple(numpy.uint64(number) for number in (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9))
-_LENGTHS = numpy.arange(1, LONGEST + 1, dtype=numpy.uint64)[:, None] * numpy.uint64(0xD6E8FEB86659FD93)
+_APART = numpy.uint64(0xD6E8FEB86659FD93)
+
+
+def cut(text: str) -> str:
+    """As much of a text as is looked for: the longest beginning of one of :data:`LENGTHS`."""
+    return text[: max(length for length in LENGTHS if length <= len(text))]
 
 
 class Words:
     """Finds texts at the beginning of words.
 
     Args:
-        texts: (identity, folded text without the blank in front), of which the first :data:`LONGEST` characters count;
-            one that ends in a blank is a whole word.
+        texts: (identity, folded text without the blank in front, as :func:`cut` leaves it); one that ends in a blank is
+            a whole word.
         width: Bytes of a character of the folded text, 1 or 2.
     """
 
     def __init__(self, texts: Sequence[tuple[int, str]], width: int) -> None:
         self._width = width
+        used = sorted({len(text) for _, text in texts})
+        self._lengths = numpy.array(used, dtype=numpy.int64)
         self._masks = [
-            numpy.array([_mask(length * width - 8 * part) for length in range(1, LONGEST + 1)], dtype=numpy.uint64)
-            for part in range(-(-LONGEST * width // 8))
+            numpy.array([_mask(length * width - 8 * part) for length in used], dtype=numpy.uint64)
+            for part in range(-(-max(used, default=0) * width // 8))
         ]
-        raw = "".join(text[:LONGEST].ljust(PADDED, "\0") for _, text in texts)
+        raw = "".join(text.ljust(PADDED, "\0") for _, text in texts)
         codes = numpy.frombuffer(raw.encode("latin-1" if width == 1 else "utf-16-le"), dtype=f"<u{width}")
-        lengths = numpy.array([min(len(text), LONGEST) for _, text in texts], dtype=numpy.int64)
-        places = numpy.arange(len(texts)) * PADDED
-        keys = self._keys(codes, places)[lengths - 1, numpy.arange(len(texts))] if len(texts) else _NONE.view("u8")
+        rows = numpy.array([used.index(len(text)) for _, text in texts], dtype=numpy.int64)
+        number = numpy.arange(len(texts))
+        keys = self._keys(codes, number * PADDED)[rows, number] if len(texts) else _NONE.view("u8")
         hashes = _hashes(keys)
         order = numpy.argsort(hashes, kind="stable")
         identities = numpy.array([identity for identity, _ in texts], dtype=numpy.int64)
         self._known, self._identities = keys[order], identities[order]
         counts = numpy.bincount(hashes.astype(numpy.int64), minlength=1 << _BITS)
-        self._first = numpy.where(counts > 0, numpy.cumsum(counts) - counts, -1)
+        self._first = numpy.where(counts > 0, numpy.cumsum(counts) - counts, -1).astype(numpy.int32)
         self._most = int(counts.max())
 
     def find(self, folded: Any) -> tuple[Any, Any]:
@@ -70,14 +78,14 @@ class Words:
             for further in range(self._most):  # keys of one hash stand in a row
                 index = numpy.minimum(first_known + further, len(self._known) - 1)
                 same = numpy.flatnonzero(self._known[index] == keys)
-                length, word = numpy.divmod(at[same], len(some))
+                row, word = numpy.divmod(at[same], len(some))
                 identities.append(self._identities[index[same]])
-                ends.append(some[word] + length)  # the blank in front is one of the characters counted so
+                ends.append(some[word] - 1 + self._lengths[row])
         return numpy.concatenate(identities), numpy.concatenate(ends)
 
     def _keys(self, codes: Any, places: Any) -> Any:
-        """For each length from 1 on and each place: one number for so many characters from there on."""
-        keys = _LENGTHS
+        """For each length and each place: one number for so many characters from there on."""
+        keys = self._lengths.astype(numpy.uint64)[:, None] * _APART
         for part, masks in enumerate(self._masks):
             view = numpy.ndarray((len(codes) - PADDED + 1,), "<u8", codes, 8 * part, (self._width,))
             keys = keys + (view[places] & masks[:, None]) * _MIX[part]
