@@ -120,7 +120,7 @@ class YaraEngine:
         self._rules = []
         for start in range(0, len(patterns), self._STRINGS):
             strings = "\n".join(
-                f"$p{pattern.identity} = /{pattern.source.decode('latin-1')}/{'is' if pattern.caseless else 's'}"
+                f"$p{pattern.identity} = /{_capturing(pattern.source)}/{'is' if pattern.caseless else 's'}"
                 for pattern in patterns[start : start + self._STRINGS]
             )
             self._rules.append(yara.compile(source=f"rule r {{ strings:\n{strings}\ncondition: any of them }}"))
@@ -135,6 +135,11 @@ class YaraEngine:
             for instance in string.instances
         )
         return [identity for _, identity in found], [end for end, _ in found]
+
+
+def _capturing(source: bytes) -> str:
+    """A pattern with plain groups, the only ones that YARA knows."""
+    return source.decode("latin-1").replace("(?:", "(")
 
 
 Engine = HyperscanEngine | YaraEngine

@@ -91,6 +91,8 @@ class Expressions:
 
     def find_in_bytes(self, reading: ByteReading) -> Iterator[tuple[Expression, str, int, int]]:
         """Matches in bytes that are no text as a whole: encoding, first byte, and the one past the last."""
+        if not len(reading.codes):
+            return
         everywhere = [(expression, [(0, len(reading.codes))]) for expression in self._always]
         for expression, stretches in (*self._stretches(reading.codes, reading.controls()), *everywhere):
             for low, high in stretches:

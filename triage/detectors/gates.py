@@ -130,7 +130,7 @@ class Gates:
             self._finders[width] = _Finder(self._texts, width, self._cache)
         folded, kept = fold_codes(codes)
         identities, places = self._finders[width].find(folded)
-        places = kept[numpy.minimum(places, len(kept)) - 1] + 1  # the blank behind the last word is not in the text
+        places = kept[places - 1] + 1
         if self._symbols:
             at = numpy.flatnonzero(self._table[codes])
             if len(at):
@@ -226,20 +226,19 @@ class _Finder:
         inside = [(number, text) for number, text in fit if text[0] != BLANK]
         self._inside = make_engine([Pattern.of(text.encode(encoding), number) for number, text in inside], cache)
         self._trailing = numpy.zeros(len(texts), dtype=numpy.int64)
-        self._trailing[[number for number, text in inside if text[-1] == BLANK]] = 1
+        self._trailing[[number for number, text in fit if text[-1] == BLANK]] = 1
 
     def find(self, folded: Codes) -> tuple[Any, Any]:
         """Identities that occur, and the end of each in the text, in no order."""
         identities, places = self._words.find(folded)
         found, ends = self._inside.events(folded.tobytes())
-        if not found:
-            return identities, places
-        others, stops = numpy.array(found, dtype=numpy.int64), numpy.array(ends, dtype=numpy.int64)
-        if self._width == 2:
-            whole = stops % 2 == 0
-            others, stops = others[whole], stops[whole] // 2
-        stops = stops - 1 - self._trailing[others]
-        return numpy.concatenate((identities, others)), numpy.concatenate((places, stops))
+        if found:
+            others, stops = numpy.array(found, dtype=numpy.int64), numpy.array(ends, dtype=numpy.int64)
+            if self._width == 2:
+                whole = stops % 2 == 0
+                others, stops = others[whole], stops[whole] // 2
+            identities, places = numpy.concatenate((identities, others)), numpy.concatenate((places, stops - 1))
+        return identities, places - self._trailing[identities]
 
 
 class _Stops:

@@ -189,8 +189,8 @@ def _in_a_row(flags: Any) -> Any:
 def in_order(raw: bytes, little: int, end: int) -> str:
     """Which order a text of UTF-16 has that reads in both, a byte apart.
 
-    Where the text begins behind something else than a zero byte, or ends in front of a letter, only one order reads
-    all of it; else the one at the even place is meant.
+    Big-endian text has a zero byte in front of its first letter and a letter behind its last zero, little-endian text
+    has neither. Where bytes beside the text leave that open, the order at the even place is meant.
 
     Args:
         raw: The bytes.
@@ -201,10 +201,10 @@ def in_order(raw: bytes, little: int, end: int) -> str:
         little -= 2
     while end + 1 < len(raw) and raw[end + 1] == 0 and 0x09 <= raw[end] <= 0x7E:
         end += 2
-    for_little = little == 0 or raw[little - 1] != 0
-    for_big = end < len(raw) and 0x09 <= raw[end] <= 0x7E
-    if for_little != for_big:
-        return "utf-16-le" if for_little else "utf-16-be"
+    zero_in_front = little > 0 and raw[little - 1] == 0
+    letter_behind = end < len(raw) and 0x09 <= raw[end] <= 0x7E
+    if zero_in_front == letter_behind:
+        return "utf-16-be" if zero_in_front else "utf-16-le"
     return "utf-16-be" if little % 2 else "utf-16-le"
 
 

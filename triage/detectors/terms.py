@@ -17,7 +17,7 @@ from triage.detectors.requirements import requirement
 from triage.errors import RuleError
 from triage.model.rules import KeywordTerm
 
-PREPARATION = b"31"
+PREPARATION = b"32"
 """Changes whenever what is prepared from the same terms changes."""
 
 
