@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ class GatePlan:
 
     Attributes:
         texts: Folded texts to look for; the position is the identity.
-        symbols: Single characters that are no part of words; their identities follow those of the texts.
+        symbols: One or two characters that are no part of words; their identities follow those of the texts.
         ways: (number of the expression, fewest and most characters, within one sentence, number of gates), one for each
             way to match.
         places: For each way, where in the order of the text each of its gates stands.
@@ -56,7 +57,7 @@ class GatePlan:
     def finish(self) -> None:
         """Give the texts their identities."""
         keys = {key for key, _, _ in self.links}
-        self.texts = sorted(key for key in keys if key.strip(BLANK) and fold(key) == key)
+        self.texts = sorted(key for key in keys if key.strip(BLANK) and fold(key) == key)  # symbols fold to blanks
         self.symbols = sorted(keys - set(self.texts))
 
 
@@ -64,15 +65,22 @@ def _key(atom: Atom) -> str:
     """The folded text of an atom with its borders as blanks; a symbol as it is."""
     text = fold(atom.text.replace(DIGIT, "0"))
     bare = squeeze(text.strip(BLANK))
-    telling = [
-        a for a, b in zip(atom.text, text, strict=True) if b == BLANK and a not in COMMON_SYMBOLS and not a.isspace()
-    ]
-    if telling or not bare:
-        return chr(min(ord(telling[0] if telling else atom.text[0]), 0xFFFF))
+    symbols = _symbols(atom.text, text)
+    if symbols or not bare:
+        return symbols or atom.text[0]
     left = (atom.left or text[0] == BLANK) and not is_marked(bare[0])
     right = (atom.right or text[-1] == BLANK) and not is_marked(bare[-1])
     rest = bare + BLANK * right
     return BLANK + cut(rest) if left else rest
+
+
+def _symbols(text: str, folded: str) -> str:
+    """What a text holds that is no part of words: two symbols in a row, or one that is rare; empty for neither."""
+    is_symbol = [a != DIGIT and b == BLANK and not a.isspace() for a, b in zip(text, folded, strict=True)]
+    for index, (this, following) in enumerate(pairwise(is_symbol)):
+        if this and following:
+            return text[index : index + 2]
+    return next((a for a, symbol in zip(text, is_symbol, strict=True) if symbol and a not in COMMON_SYMBOLS), "")
 
 
 class Gates:
@@ -87,7 +95,10 @@ class Gates:
         self._finders: dict[int, _Finder] = {}
         self._texts = list(enumerate(plan.texts))
         self._cache = cache
-        self._symbols = {ord(symbol): len(plan.texts) + number for number, symbol in enumerate(plan.symbols)}
+        self._symbols = [
+            (len(plan.texts) + number, [min(ord(character), 0xFFFF) for character in symbol])
+            for number, symbol in enumerate(plan.symbols)
+        ]
         count = len(plan.texts) + len(plan.symbols)
         numbers = {text: number for number, text in enumerate([*plan.texts, *plan.symbols])}
         links = numpy.array(
@@ -101,8 +112,6 @@ class Gates:
         self._places = numpy.array(plan.places, dtype=numpy.int64).reshape(-1, SLOTS)
         self._gates_of_text = _Table(links[:, 0], links[:, 1], count)
         self._texts_of_gate = _Table(links[:, 1], links[:, 0], len(ways) * SLOTS)
-        self._table = numpy.zeros(0x10000, dtype=bool)
-        self._table[list(self._symbols)] = True
         self._count = count
 
     def places(self, codes: Codes, apart: Any) -> Iterator[tuple[int, list[tuple[int, int]]]]:
@@ -131,12 +140,14 @@ class Gates:
         folded, kept = fold_codes(codes)
         identities, places = self._finders[width].find(folded)
         places = kept[places - 1] + 1
-        if self._symbols:
-            at = numpy.flatnonzero(self._table[codes])
-            if len(at):
-                symbols = numpy.array([self._symbols[code] for code in codes[at].tolist()], dtype=numpy.int64)
-                identities, places = numpy.concatenate((identities, symbols)), numpy.concatenate((places, at + 1))
-        return identities, places
+        found, ends = [identities], [places]
+        for identity, symbol in self._symbols:
+            at = numpy.flatnonzero(codes[: len(codes) - len(symbol) + 1] == symbol[0])
+            if len(symbol) == 2:
+                at = at[codes[at + 1] == symbol[1]]
+            found.append(numpy.full(len(at), identity))
+            ends.append(at + len(symbol))
+        return numpy.concatenate(found), numpy.concatenate(ends)
 
     # --- which of them stand together ---------------------------------------------------------------------------
     def _together(self, identities: Any, ends: Any, stops: _Stops) -> tuple[Any, Any]:

@@ -114,7 +114,7 @@ def _rarest(gates: Sequence[Gate]) -> list[Gate]:
 def _rate(atom: Atom) -> float:
     """How many words of a text hold an atom, roughly: the longer the rarer, and words that every text has."""
     if not any(character.isalnum() or character == DIGIT for character in atom.text):
-        return 0.3 if atom.text[0] in COMMON_SYMBOLS else 0.002
+        return 0.01 if len(atom.text) > 1 else 0.3 if atom.text in COMMON_SYMBOLS else 0.002
     if len(atom.text) == 1 and atom.text.isascii():
         return 0.6
     length = sum(_weight(character) for character in atom.text)

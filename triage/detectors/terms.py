@@ -17,7 +17,7 @@ from triage.detectors.requirements import requirement
 from triage.errors import RuleError
 from triage.model.rules import KeywordTerm
 
-PREPARATION = b"32"
+PREPARATION = b"33"
 """Changes whenever what is prepared from the same terms changes."""
 
 
