@@ -42,10 +42,13 @@ class Words:
         self._width = width
         used = sorted({len(text) for _, text in texts})
         self._lengths = numpy.array(used, dtype=numpy.int64)
-        self._masks = [
-            numpy.array([_mask(length * width - 8 * part) for length in used], dtype=numpy.uint64)
-            for part in range(-(-max(used, default=0) * width // 8))
-        ]
+        self._salts = self._lengths.astype(numpy.uint64)[:, None] * _APART
+        # For each eight bytes: from which of the lengths on they count, and how much of them.
+        self._masks = []
+        for part in range(-(-max(used, default=0) * width // 8)):
+            masks = [_mask(length * width - 8 * part) for length in used]
+            row = masks.index(next(filter(None, masks)))
+            self._masks.append((row, numpy.array(masks[row:], dtype=numpy.uint64)[:, None]))
         raw = "".join(text.ljust(PADDED, "\0") for _, text in texts)
         codes = numpy.frombuffer(raw.encode("latin-1" if width == 1 else "utf-16-le"), dtype=f"<u{width}")
         rows = numpy.array([used.index(len(text)) for _, text in texts], dtype=numpy.int64)
@@ -85,10 +88,14 @@ class Words:
 
     def _keys(self, codes: Any, places: Any) -> Any:
         """For each length and each place: one number for so many characters from there on."""
-        keys = self._lengths.astype(numpy.uint64)[:, None] * _APART
-        for part, masks in enumerate(self._masks):
+        keys = numpy.empty((len(self._lengths), len(places)), dtype=numpy.uint64)
+        for part, (row, masks) in enumerate(self._masks):
             view = numpy.ndarray((len(codes) - PADDED + 1,), "<u8", codes, 8 * part, (self._width,))
-            keys = keys + (view[places] & masks[:, None]) * _MIX[part]
+            mixed = (view[places] & masks) * _MIX[part]
+            if part == 0:
+                numpy.add(mixed, self._salts, out=keys)
+            else:
+                keys[row:] += mixed
         return keys
 
 
@@ -98,4 +105,4 @@ def _mask(count: int) -> int:
 
 
 def _hashes(keys: Any) -> Any:
-    return (keys * _MIX[1]) >> numpy.uint64(64 - _BITS)
+    return keys >> numpy.uint64(64 - _BITS)
