@@ -5,7 +5,11 @@ Each detector is one module; it takes bytes and gives a :class:`~triage.model.co
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+
+# Arrays here are counted and compared, never multiplied; threads for that would only take memory in every worker.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,9 @@ class DetectorUnit:
 
 
 DETECTORS: tuple[DetectorUnit, ...] = (
-    DetectorUnit("keywords", "keywords", ("hyperscan",), "terms of the keyword packs, in every encoding, in one pass"),
+    DetectorUnit(
+        "keywords", "keywords", ("hyperscan", "numpy"), "terms of the keyword packs, in every encoding, in one pass"
+    ),
     DetectorUnit("yara", "yara", ("yara", "boreal"), "YARA rules over whole files"),
 )
 """In the order in which they run."""

@@ -99,6 +99,8 @@ class Gates:
             (len(plan.texts) + number, [min(ord(character), 0xFFFF) for character in symbol])
             for number, symbol in enumerate(plan.symbols)
         ]
+        self._starts_symbol = numpy.zeros(0x10000, dtype=bool)
+        self._starts_symbol[[symbol[0] for _, symbol in self._symbols]] = True
         count = len(plan.texts) + len(plan.symbols)
         numbers = {text: number for number, text in enumerate([*plan.texts, *plan.symbols])}
         links = numpy.array(
@@ -141,12 +143,14 @@ class Gates:
         identities, places = self._finders[width].find(folded)
         places = kept[places - 1] + 1
         found, ends = [identities], [places]
-        for identity, symbol in self._symbols:
-            at = numpy.flatnonzero(codes[: len(codes) - len(symbol) + 1] == symbol[0])
+        at = numpy.flatnonzero(self._starts_symbol[codes])
+        for identity, symbol in self._symbols if len(at) else ():
+            here = at[codes[at] == symbol[0]]
             if len(symbol) == 2:
-                at = at[codes[at + 1] == symbol[1]]
-            found.append(numpy.full(len(at), identity))
-            ends.append(at + len(symbol))
+                here = here[here + 1 < len(codes)]
+                here = here[codes[here + 1] == symbol[1]]
+            found.append(numpy.full(len(here), identity))
+            ends.append(here + len(symbol))
         return numpy.concatenate(found), numpy.concatenate(ends)
 
     # --- which of them stand together ---------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from triage.detectors.requirements import requirement
 from triage.errors import RuleError
 from triage.model.rules import KeywordTerm
 
-PREPARATION = b"33"
+PREPARATION = b"34"
 """Changes whenever what is prepared from the same terms changes."""
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy
 
-LENGTHS = (1, 2, 3, 4, 5, 6, 8, 12)
+LENGTHS = (1, 2, 3, 4, 6, 9)
 PADDED = 16
 """Characters that must follow any place in folded text, so that the numbers from there on can be read."""
 _BLANK = 0x20

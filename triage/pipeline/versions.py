@@ -8,7 +8,9 @@ from importlib import metadata
 
 import triage
 
-_DISTRIBUTIONS = ("pytsk3", "yara-python", "boreal-python", "hyperscan", "google-re2", "python-magic", "libewf-python")
+_DISTRIBUTIONS = (
+    "pytsk3", "yara-python", "boreal-python", "hyperscan", "numpy", "google-re2", "python-magic", "libewf-python",
+)  # fmt: skip
 
 
 def library_versions() -> dict[str, str]:

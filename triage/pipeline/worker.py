@@ -6,6 +6,7 @@ The entry in hand stands in memory shared with the supervisor, so that it can be
 from __future__ import annotations
 
 import contextlib
+import gc
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -37,6 +38,9 @@ def worker_process(setup: WorkerSetup, connection: Connection, marker: Any) -> N
     """Body of a worker; returns when the supervisor closes the pipe or sends None."""
     notices = become_child(address_space=setup.limits.worker_bytes)
     examiner = Examiner(build_detectors(setup), setup.limits)
+    gc.collect()
+    gc.freeze()  # rules stay for good: nothing to look through again and again
+    gc.set_threshold(10_000, 20, 50)
     with contextlib.ExitStack() as stack:
         openings = _Openings(setup, stack)
         outbox: list[EntryResult] = []
