@@ -2,6 +2,7 @@
 
 import random
 import re
+import unicodedata
 
 import pytest
 from hypothesis import given, settings
@@ -36,7 +37,7 @@ TERMS = tuple(
     KeywordTerm("k/l#2", "kept in the flat", "literal", "word", False, (), ()),
     KeywordTerm("k/l#3", "护照", "literal", "substring", False, (), ("gb18030",)),
 )
-FILLER = st.text(st.sampled_from("aeinorst паспорт dolg 护照 .,\n'"), max_size=60)
+FILLER = st.text(st.sampled_from("aeinorst паспорт dolg 护照 .,'"), max_size=60)
 MATCHING = st.sampled_from(EXPRESSIONS).flatmap(
     lambda source: st.from_regex(re.compile(source, re.IGNORECASE | re.DOTALL), fullmatch=True)
 )
@@ -55,8 +56,11 @@ def expected(text):
 
 
 def clean(text):
-    """Without what cannot stand in a file as text."""
-    return "".join(" " if character == "\0" or "\ud800" <= character <= "\udfff" else character for character in text)
+    """Without what ends a match: control characters, what does not decode, empty and dated lines."""
+    return "".join(
+        " " if unicodedata.category(character) in ("Cc", "Cs") or character == "\ufffd" else character
+        for character in text
+    )
 
 
 @settings(max_examples=400, deadline=None)
@@ -121,7 +125,29 @@ def test_the_engine_of_last_resort_finds_the_same(monkeypatch):
         monkeypatch.setattr(module, "make_engine", engine.YaraEngine)
     slow = KeywordDetector(TERMS)
     rng = random.Random(3)
-    words = ["passport", "held", "visa", "kept", "she", "owes", "200", "euros", "护照", "没收", "долг", "платить", "за", "тетрадку", "60", "qv", "half", "to", "me", "kimliğini", "aldı"]
+    words = [
+        "passport",
+        "held",
+        "visa",
+        "kept",
+        "she",
+        "owes",
+        "200",
+        "euros",
+        "护照",
+        "没收",
+        "долг",
+        "платить",
+        "за",
+        "тетрадку",
+        "60",
+        "qv",
+        "half",
+        "to",
+        "me",
+        "kimliğini",
+        "aldı",
+    ]
     for encoding in ("utf-8", "utf-16-le", "cp1251", "gb18030"):
         text = " ".join(rng.choice(words) for _ in range(600)).encode(encoding, "replace")
         for data in (text, rng.randbytes(500) + text + rng.randbytes(500)):
@@ -135,3 +161,12 @@ def test_noise_holds_no_short_words():
     detector = KeywordDetector(terms)
     assert not detector.scan(random.Random(11).randbytes(8 << 20), NAMES).hits
     assert detector.scan(b"call mac today", NAMES).hits
+
+
+@pytest.mark.parametrize(
+    "between", ["\n20/06/2024, 17:20 - Tomi: ", "\n[2024-06-20 17:20] ", "\r\n17:20 Tomi: ", "\n\n", "\x01", "\udc81"]
+)
+def test_no_match_goes_from_one_message_to_the_next(detector, between):
+    text = ("the passport" + between + "is kept here").encode("utf-8", "surrogateescape")
+    assert not [hit for hit in detector.scan(text, NAMES).hits if hit.rule == "k/e#1"]
+    assert detector.scan(b"the passport\nis kept here", NAMES).hits

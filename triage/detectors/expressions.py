@@ -20,6 +20,11 @@ from triage.detectors.requirements import MAX_WIDTH
 from triage.model.rules import KeywordTerm
 
 _TOGETHER = 512 * 1024
+_CUTS = re.compile(
+    r"[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff\ufffd]"
+    r"|\n\s{0,40}\n"
+    r"|\n(?=[ \t]{0,8}[\[(<]?(?:\d{1,4}[./-]\d{1,2}[./-]\d{1,4}|\d{1,2}:\d\d)\b)"
+)
 
 
 class Expression:
@@ -46,14 +51,20 @@ class Expression:
     def found(self, text: str, low: int, size: int) -> Iterator[tuple[int, int]]:
         """Matches in a stretch of a text of ``size`` characters that begins at ``low``.
 
-        A match that touches a cut end of the stretch may owe its border to the cut; the stretch is wide enough that a
-        true one does not, unless the expression has no greatest width.
+        No match holds a control character, a byte that did not decode, an empty line or the beginning of a dated line:
+        what stands on either side was not written in one go. A match that touches a cut end of the stretch may owe its
+        border to the cut; the stretch is wide enough that a true one does not, unless the expression has no greatest
+        width.
         """
-        for match in self.pattern.finditer(text):
-            start, end = match.span()
-            cut = (start == 0 and low > 0) or (end == len(text) and low + end < size)
-            if end > start and (not cut or self.width >= MAX_WIDTH):
-                yield low + start, low + end
+        begin = 0
+        for cut in (*_CUTS.finditer(text), None):
+            past = cut.start() if cut else len(text)
+            for match in self.pattern.finditer(text if cut is None and not begin else text[begin:past]):
+                start, end = begin + match.start(), begin + match.end()
+                at_edge = (start == 0 and low > 0) or (end == len(text) and low + end < size)
+                if end > start and (not at_edge or self.width >= MAX_WIDTH):
+                    yield low + start, low + end
+            begin = cut.end() if cut else past
 
 
 class Expressions:
