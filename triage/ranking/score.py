@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from hashlib import sha256
 
+from triage.model.address import Address
 from triage.model.entry import EntryState
 from triage.model.finding import Finding, Priority, ScoreLine
 from triage.model.rules import Indicator, Profile, RuleInfo
@@ -14,8 +15,10 @@ from triage.ranking.arithmetic import Arithmetic, Assessment, assess, compute, h
 from triage.ranking.content_class import content_class
 from triage.ranking.damping import QUOTING, dampings
 from triage.ranking.elements import covered
+from triage.ranking.levels import priority
 from triage.ranking.marks import Knowledge, UnitMarks, collect
 from triage.ranking.passages import candidate_passages, window_for
+from triage.ranking.repeated import repeated
 from triage.ranking.terms import distinct_terms
 from triage.ranking.urgency import Urgency, urgency
 
@@ -59,13 +62,18 @@ def rank(
     """
     knowledge = Knowledge(indicators, rules, profile, contents, frequency)
     found = []
+    places = {}
     for unit in units:
         finding = assess_unit(unit, knowledge)
         if finding is not None:
-            key = (-finding.score, -finding.urgency, -unit.value, unit.entry.address, finding.unit)
-            found.append((key, finding))
-    found.sort(key=lambda item: item[0])
-    return tuple(replace(finding, rank=number) for number, (_, finding) in enumerate(found, 1))
+            found.append(finding)
+            places[finding.id] = (-unit.value, unit.entry.address, finding.unit)
+
+    def order(finding: Finding) -> tuple[float, int, tuple[float, Address, str]]:
+        return (-finding.score, -finding.urgency, places[finding.id])
+
+    ranked = sorted(repeated(sorted(found, key=order), profile), key=order)
+    return tuple(replace(finding, rank=number) for number, finding in enumerate(ranked, 1))
 
 
 def assess_unit(unit: UnitFacts, knowledge: Knowledge) -> Finding | None:
@@ -140,14 +148,6 @@ def _finding(unit: UnitFacts, marks: UnitMarks, profile: Profile, sums: Arithmet
 def finding_id(address: str) -> str:
     """``f-`` and twelve hex digits for the text form of an address."""
     return "f-" + sha256(address.encode("utf-8", "surrogateescape")).hexdigest()[:12]
-
-
-def priority(score: float, profile: Profile) -> Priority:
-    """The band of a score."""
-    for band in (Priority.CRITICAL, Priority.HIGH, Priority.MEDIUM, Priority.LOW):
-        if score >= getattr(profile, band.value):
-            return band
-    return Priority.INFO
 
 
 def _silent_lines(marks: UnitMarks, assessment: Assessment, level: Urgency) -> tuple[ScoreLine, ...]:

@@ -122,9 +122,14 @@ def test_a_conversation_hidden_in_a_system_folder_still_comes_out_on_top() -> No
     assert weak.score < 0.6 * finding_of(text_unit("/home/readme.txt", "she owes")).score
 
 
+WORDS = ("she owes", "keep the passports")
+
+
 def test_order_is_by_score_then_urgency_then_place_then_address_whatever_the_order_given() -> None:
-    units = [text_unit(f"/{name}.txt", CONVERSATION) for name in "dacb"]
-    units += [text_unit("/z.txt", CONVERSATION, value=1.0), text_unit("/weak.txt", "she owes")]
+    # Each says it in words of its own: what is repeated steps back.
+    own = {name: "\n".join(f"{name * 30}. {line}. {name * 30}" for line in WORDS) for name in "dacbz"}
+    units = [text_unit(f"/{name}.txt", own[name]) for name in "dacb"]
+    units += [text_unit("/z.txt", own["z"], value=1.0), text_unit("/weak.txt", "she owes")]
     first = ranked(*units)
     assert [finding.path for finding in first] == [f"p1:/{n}.txt" for n in ("z", "a", "b", "c", "d", "weak")]
     assert [finding.rank for finding in first] == [1, 2, 3, 4, 5, 6]
