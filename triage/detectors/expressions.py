@@ -14,6 +14,7 @@ import numpy
 
 from triage.detectors.gate_text import Codes
 from triage.detectors.gates import GatePlan, Gates
+from triage.detectors.linear import LinearPattern, compile_expression
 from triage.detectors.passages import decode_lenient
 from triage.detectors.readings import ByteReading, Reading
 from triage.detectors.requirements import MAX_WIDTH
@@ -40,9 +41,9 @@ class Expression:
         self.width = width
 
     @cached_property
-    def pattern(self) -> re.Pattern[str]:
-        """The expression as Python reads it; compiled when first needed."""
-        return re.compile(self.term.term, re.DOTALL if self.term.case_sensitive else re.IGNORECASE | re.DOTALL)
+    def pattern(self) -> re.Pattern[str] | LinearPattern:
+        """The expression, ready for the search; compiled when first needed."""
+        return compile_expression(self.term.term, ignore_case=not self.term.case_sensitive)
 
     def read_in(self, encoding: str) -> bool:
         """Whether the expression is looked for in text of an encoding."""
