@@ -20,6 +20,8 @@ from triage.model.rules import YaraSource
 
 POSITIONS = 16
 CAP = 1_000_000
+SECRET = "secret"
+"""Meta of a rule whose matches stand beside a key, a seed phrase or a password: ``yes`` tells the place alone."""
 EXTERNALS = ("filename", "filepath", "extension", "filetype", "owner")
 
 
@@ -68,7 +70,8 @@ class YaraDetector:
             spans = _merged(match)
             total = max(len(spans), 1)
             counts.append(HitCount(rule, total, any(len(s.instances) >= CAP for s in match.strings)))
-            hits.extend(_hit(data, rule, *span) for span in spans[:POSITIONS])
+            told = _place if match.meta.get(SECRET) == "yes" else _hit
+            hits.extend(told(data, rule, *span) for span in spans[:POSITIONS])
             if not spans:
                 hits.append(Hit(rule, 0, 0))
         return Detection(tuple(sorted(hits)), tuple(sorted(counts)), (), Coverage(self.name, 1, len(data)))
@@ -159,6 +162,11 @@ def _merged(match: Any) -> list[tuple[int, int, str]]:
                 last = (start, end, string.identifier)
                 out.append(last)
     return sorted(out)
+
+
+def _place(data: Buffer, rule: str, start: int, end: int, identifier: str) -> Hit:
+    """A match without its text and what stands beside it."""
+    return Hit(rule, start, end - start, "", "", "", "", identifier)
 
 
 def _hit(data: Buffer, rule: str, start: int, end: int, identifier: str) -> Hit:
