@@ -35,7 +35,7 @@ def repeated(findings: Iterable[Finding], profile: Profile) -> Iterator[Finding]
     for finding in findings:
         hits = [(line, wording(line)) for line in finding.lines if line.kind == "hit" and line.contribution > 0]
         yield _lowered(finding, hits, said, profile)
-        for words in {words for _, words in hits}:
+        for words in {words for _, words in hits if words}:
             said.setdefault(words, []).append(finding.id)
 
 
@@ -67,10 +67,12 @@ def _lowered(
 
 
 def wording(line: ScoreLine) -> str:
-    """The letters of a match; of a short one with those beside it in its line or element."""
+    """The letters of a match, of a short one with those beside it in its line or element; empty where it has none."""
     matched = _letters(line.matched)
     if len(matched) >= _LONG:
         return matched
+    if not matched:
+        return ""
     before, _, after = line.excerpt.partition(line.matched)
     return _letters(_BREAK.split(before)[-1])[-_BESIDE:] + matched + _letters(_BREAK.split(after)[0])[:_BESIDE]
 

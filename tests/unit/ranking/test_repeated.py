@@ -38,3 +38,8 @@ def test_numbers_and_neighbouring_lines_do_not_make_it_new() -> None:
     assert one == wording(line("another day\nShe owes 300 to the boss.\nbye", "owes 300"))
     assert one == wording(line("<p>x</p><p>she owes 1 to the boss</p>", "owes 1"))
     assert one != wording(line("he owes 4500 to the bank\n", "owes 4500"))
+
+
+def test_a_match_without_letters_is_no_wording() -> None:
+    for matched in ("", "12:30", "\u2708"):
+        assert wording(ScoreLine("hit", "", 0.1, excerpt=f"at {matched} sharp", matched=matched)) == ""
