@@ -127,7 +127,10 @@ def scan(
     from triage.pipeline import Limits, ScanPlan, available_cores, default_cache, run_scan
     from triage.ruleset import load_rules
 
-    ruleset = load_rules(rules, profile=profile, languages=language or None, shipped=not no_shipped_rules)
+    cache = default_cache()
+    ruleset = load_rules(
+        rules, profile=profile, languages=language or None, shipped=not no_shipped_rules, cache_dir=cache
+    )
     sources = tuple(group_sources(evidence))
     folder = case or Path.cwd() / f"{sources[0][0].stem}.triage"
     _refuse_beside_evidence(folder, sources, given=case is not None)
@@ -138,7 +141,7 @@ def scan(
         workers=workers or available_cores(),
         limits=Limits(whole_bytes=max_whole << 20, seconds=entry_seconds),
         as_raw=as_raw,
-        cache=default_cache(),
+        cache=cache,
         command=tuple(sys.argv),
     )
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):

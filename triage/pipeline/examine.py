@@ -28,12 +28,11 @@ from triage.model.problem import Problem, Reason
 from triage.model.result import EntryResult
 from triage.pipeline.entry_reading import Buffer, DigestingStream, Reader, read_entry
 from triage.pipeline.facts import failed, merge, relative, skipped, sum_coverage
+from triage.pipeline.messages import NORMAL, RAW_ONLY
 from triage.pipeline.options import MIB, Limits
 
 HEAD = 64 * 1024
 WINDOW = 8 * MIB
-# Levels of care: a worker died on this entry before.
-NORMAL, RAW_ONLY = 0, 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,13 @@ from triage.model.result import EntryResult
 from triage.model.rules import RuleSet
 from triage.pipeline.options import Limits
 
+# Levels of care: a worker died on this entry before.
+NORMAL, RAW_ONLY = 0, 2
+# Places in the memory that a worker shares with the supervisor: entry in hand (0 none), when it was begun, how many are
+# in hand together from it on.
+ENTRY, BEGUN, TOGETHER = 0, 1, 2
+PLACES = 3
+
 
 @dataclass(frozen=True, slots=True)
 class SourceRef:

@@ -9,6 +9,7 @@ trusted.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import time
 from collections.abc import Callable, Sequence
@@ -20,16 +21,18 @@ from typing import Any
 from triage.case.reading import PendingEntry
 from triage.errors import TriageError
 from triage.model.problem import Problem, Reason
-from triage.pipeline.examine import RAW_ONLY
-from triage.pipeline.messages import Results, WorkerSetup, WorkItem
+from triage.pipeline.messages import BEGUN, ENTRY, PLACES, RAW_ONLY, TOGETHER, Results, WorkerSetup, WorkItem
 from triage.pipeline.processes import reap
 from triage.pipeline.queue import WorkQueue
-from triage.pipeline.worker import BEGUN, ENTRY, PLACES, TOGETHER, worker_process
 
 MAX_ATTEMPTS = 3
 MAX_IDLE_DEATHS = 5
 AHEAD = 2
 TICK = 0.2
+
+
+Body = Callable[[WorkerSetup, Connection, Any], None]
+"""Body of a worker process: setup, pipe, shared memory."""
 
 
 @dataclass(slots=True)
@@ -74,7 +77,7 @@ class Supervisor:
         deliver: Takes results as they come, in batches.
         died: Told of every death of a worker.
         tick: Called about five times a second.
-        target: Body of a worker process.
+        target: Body of a worker process, None for that of :mod:`triage.pipeline.worker`.
     """
 
     def __init__(
@@ -86,7 +89,7 @@ class Supervisor:
         deliver: Callable[[Results], None],
         died: Callable[[Death], None],
         tick: Callable[[], None],
-        target: Callable[[WorkerSetup, Connection, Any], None] = worker_process,
+        target: Body | None = None,
     ) -> None:
         self._setup = setup
         self._load = load
@@ -98,6 +101,8 @@ class Supervisor:
         self._idle_deaths = 0
         self._alone: list[PendingEntry] = []
         self._workers = [self._spawn(slot) for slot in range(workers)]
+        for worker in self._workers:  # all of them start while the first reads its rules
+            self._equip(worker)
 
     def run(self, queue: WorkQueue) -> None:
         """Work until the queue is empty.
@@ -128,11 +133,16 @@ class Supervisor:
         ours, theirs = self._context.Pipe()
         marker = self._context.RawArray("q", PLACES)
         process = self._context.Process(
-            target=self._target, args=(self._setup, theirs, marker), name=f"triage-worker-{slot}", daemon=True
+            target=_child, args=(self._target, theirs, marker), name=f"triage-worker-{slot}", daemon=True
         )
         process.start()
         theirs.close()
         return _Worker(slot, process, ours, marker)
+
+    def _equip(self, worker: _Worker) -> None:
+        """Send a worker what it works with."""
+        with contextlib.suppress(OSError):  # dead; its end is dealt with when its pipe is read
+            worker.connection.send(self._setup)
 
     def _feed(self, worker: _Worker, queue: WorkQueue) -> None:
         """Keep a worker two batches ahead; an entry on its second try goes alone."""
@@ -202,6 +212,7 @@ class Supervisor:
                 self._alone.append(entry)
         self._died(Death(entry, attempts, attempts >= MAX_ATTEMPTS, reason, detail))
         self._workers[worker.slot] = self._spawn(worker.slot)
+        self._equip(self._workers[worker.slot])
 
     def _take_in_hand(self, worker: _Worker) -> list[PendingEntry]:
         """What a worker had in hand: nothing, one entry, or several that it searched together."""
@@ -221,6 +232,19 @@ class Supervisor:
                 self._deliver(message)
         except (EOFError, OSError):
             return
+
+
+def _child(target: Body | None, connection: Connection, marker: Any) -> None:
+    """First thing that a worker process does; the detectors are imported there alone."""
+    if target is None:
+        from triage.pipeline.worker import worker_process
+
+        target = worker_process
+    try:
+        setup: WorkerSetup = connection.recv()
+    except (EOFError, OSError):
+        return
+    target(setup, connection, marker)
 
 
 def level_for(attempts: int) -> int:

@@ -19,16 +19,13 @@ from triage.errors import EvidenceError
 from triage.evidence import Evidence, FileSystem, open_evidence
 from triage.model.problem import Problem, Reason
 from triage.model.result import EntryResult
-from triage.pipeline.examine import NORMAL, Detectors, Examiner, Opened
-from triage.pipeline.messages import Results, WorkerSetup, WorkItem
+from triage.pipeline.examine import Detectors, Examiner, Opened
+from triage.pipeline.messages import BEGUN, ENTRY, NORMAL, TOGETHER, Results, WorkerSetup, WorkItem
 from triage.pipeline.processes import become_child
 
 SEND_AFTER_SECONDS = 0.25
 SEND_AFTER_RESULTS = 200
 
-# Places in the shared memory: entry in hand (0 none), when it was begun, how many are in hand together from it on.
-ENTRY, BEGUN, TOGETHER = 0, 1, 2
-PLACES = 3
 # Entries that are searched together: small ones, and not too many.
 SMALL_BYTES = 64 * 1024
 TOGETHER_BYTES = 512 * 1024
