@@ -21,14 +21,17 @@ def skipped(detector: str, size: int) -> Detection:
 
 
 def merge(parts: list[Detection]) -> tuple[tuple[Hit, ...], tuple[HitCount, ...]]:
-    """Hits of all detectors; raw bytes and decoded text may see the same place, which counts once."""
+    """Hits of all detectors; raw bytes and decoded text may see the same place, which counts once.
+
+    What stands beside it is then that of the decoded text, which comes later and has no tags in it.
+    """
     if not any(part.hits for part in parts):
         return (), ()
     hits: dict[tuple[str, int], Hit] = {}
     counts: dict[str, HitCount] = {}
     for part in parts:
         for hit in part.hits:
-            hits.setdefault((hit.rule, hit.file_offset), hit)
+            hits[hit.rule, hit.file_offset] = hit
         for count in part.counts:
             known = counts.get(count.rule)
             if known is None or count.count > known.count:
