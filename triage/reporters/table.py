@@ -281,7 +281,7 @@ def _missing(terminal: Terminal, missing: NotExamined) -> None:
         size = human_size(coverage.skipped_bytes)
         terminal.line(f"{coverage.skipped:,} contents ({size}) not seen by {visible(coverage.detector)}", indent=2)
     if missing.recovered:
-        terminal.line(f"{len(missing.recovered):,} examined only at a later try; nothing is missing", "dim", indent=2)
+        terminal.line(f"{len(missing.recovered):,} examined in full, with a remark in the report", "dim", indent=2)
 
 
 def _width(out: TextIO) -> int:

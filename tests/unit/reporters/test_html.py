@@ -177,7 +177,7 @@ def test_what_was_not_examined_is_in_the_head_and_in_its_own_part() -> None:
     text = Reader(page(make_document())).text
     assert "5 things could not be examined (61.0 GiB)." in text
     assert "encrypted volume: BitLocker" in text
-    assert "examined at a later try" in text
+    assert "examined in full" in text
     assert "PARTIAL, 12 entries waiting" in Reader(page(make_document(state="partial", pending=12))).text
 
 

@@ -67,7 +67,7 @@ def test_what_was_not_examined_is_counted_with_the_biggest() -> None:
     text = table(make_document())
     assert "2 encrypted, 47.2 GiB\n    the biggest: laptop.E01 p3\n" in text
     assert "14 contents (9.0 GiB) not seen by keywords" in text
-    assert "1 examined only at a later try; nothing is missing" in text
+    assert "1 examined in full, with a remark in the report" in text
     assert "Not examined" not in table(empty_document())
 
 
