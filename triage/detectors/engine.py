@@ -6,9 +6,9 @@ Hyperscan where it is installed; elsewhere the same patterns as strings of YARA 
 from __future__ import annotations
 
 import importlib.util
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from triage.detectors.cache import cache_key, cached
 from triage.errors import RuleError
 
 Buffer = bytes | bytearray | memoryview
+_NOTHING = b"no patterns"
+_EMPTY = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,27 +46,41 @@ def escape_bytes(raw: bytes) -> bytes:
     return b"".join(b"\\x%02x" % byte for byte in raw)
 
 
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Where compiled databases are kept, and by what name.
+
+    Attributes:
+        folder: The cache folder, None for none.
+        origin: Digest of what the patterns come from; the patterns themselves are not looked at then.
+    """
+
+    folder: Path | None
+    origin: str
+
+
 class HyperscanEngine:
     """A hyperscan database.
 
     Args:
-        patterns: What to look for.
-        cache: Folder for the compiled database.
+        role: Tells databases of one origin apart.
+        patterns: Gives what to look for; asked only where no database is kept.
+        store: Where the database is kept.
     """
 
     name = "hyperscan"
 
-    def __init__(self, patterns: Sequence[Pattern], cache: Path | None) -> None:
-        self._database: Any = None
-        if patterns:
-            sources = json.dumps([(p.source.decode("latin-1"), p.identity, p.caseless) for p in patterns]).encode()
-            key = cache_key("keywords", metadata.version("hyperscan").encode(), _platform().encode(), sources)
-            self._database = cached(cache, key, self._load, lambda: self._build(patterns))
+    def __init__(self, role: str, patterns: Callable[[], Sequence[Pattern]], store: Store) -> None:
+        parts = (role, store.origin, metadata.version("hyperscan"), _platform())
+        key = cache_key("keywords", *(part.encode() for part in parts))
+        self._database: Any = cached(store.folder, key, self._load, lambda: self._build(patterns()))
 
     @staticmethod
     def _load(blob: bytes) -> Any:
         import hyperscan
 
+        if blob == _NOTHING:
+            return _EMPTY
         try:
             database = hyperscan.loadb(blob, hyperscan.HS_MODE_BLOCK)
             database.scratch = hyperscan.Scratch(database)
@@ -76,6 +92,8 @@ class HyperscanEngine:
     def _build(patterns: Sequence[Pattern]) -> tuple[Any, bytes]:
         import hyperscan
 
+        if not patterns:
+            return _EMPTY, _NOTHING
         database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
         try:
             database.compile(
@@ -103,7 +121,7 @@ class HyperscanEngine:
             add(identity)
             end_at(end)
 
-        if self._database is not None:
+        if self._database is not _EMPTY:
             self._database.scan(data, match_event_handler=matched)
         return found, ends
 
@@ -114,14 +132,15 @@ class YaraEngine:
     name = "yara"
     _STRINGS = 9000
 
-    def __init__(self, patterns: Sequence[Pattern], cache: Path | None) -> None:
+    def __init__(self, role: str, patterns: Callable[[], Sequence[Pattern]], store: Store) -> None:
         import yara
 
         self._rules = []
-        for start in range(0, len(patterns), self._STRINGS):
+        every = patterns()
+        for start in range(0, len(every), self._STRINGS):
             strings = "\n".join(
                 f"$p{pattern.identity} = /{_capturing(pattern.source)}/{'is' if pattern.caseless else 's'}"
-                for pattern in patterns[start : start + self._STRINGS]
+                for pattern in every[start : start + self._STRINGS]
             )
             self._rules.append(yara.compile(source=f"rule r {{ strings:\n{strings}\ncondition: any of them }}"))
 
@@ -145,13 +164,14 @@ def _capturing(source: bytes) -> str:
 Engine = HyperscanEngine | YaraEngine
 
 
-def make_engine(patterns: Sequence[Pattern], cache: Path | None) -> Engine:
-    """The fastest engine that is installed."""
+def make_engine(role: str, patterns: Callable[[], Sequence[Pattern]], store: Store) -> Engine:
+    """The fastest engine that is installed, for patterns that are asked for only where no database is kept."""
     if importlib.util.find_spec("hyperscan") is not None:
-        return HyperscanEngine(patterns, cache)
-    return YaraEngine(patterns, cache)
+        return HyperscanEngine(role, patterns, store)
+    return YaraEngine(role, patterns, store)
 
 
+@lru_cache(maxsize=1)
 def _platform() -> str:
     """What a compiled database depends on beside its sources."""
     import platform

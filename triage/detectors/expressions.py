@@ -7,11 +7,11 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import accumulate
-from pathlib import Path
 from typing import Any
 
 import numpy
 
+from triage.detectors.engine import Store
 from triage.detectors.gate_text import Codes
 from triage.detectors.gates import GatePlan, Gates
 from triage.detectors.linear import LinearPattern, compile_expression
@@ -75,15 +75,13 @@ class Expressions:
         expressions: By number.
         plan: Their gates.
         always: Numbers of those without gates.
-        cache: Folder for compiled databases.
+        store: Where compiled databases are kept.
     """
 
-    def __init__(
-        self, expressions: Sequence[Expression], plan: GatePlan, always: Sequence[int], cache: Path | None
-    ) -> None:
+    def __init__(self, expressions: Sequence[Expression], plan: GatePlan, always: Sequence[int], store: Store) -> None:
         self._expressions = expressions
         self._always = [expressions[number] for number in always]
-        self._gates = Gates(plan, cache)
+        self._gates = Gates(plan, store)
 
     def find(self, readings: Sequence[Reading]) -> Iterator[tuple[int, Expression, int, int]]:
         """Matches in texts: number of the text, first character, and the one past the last."""

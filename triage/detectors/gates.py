@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy
 
-from triage.detectors.engine import Pattern, make_engine
+from triage.detectors.engine import Pattern, Store, make_engine
 from triage.detectors.gate_text import BLANK, Codes, fold, fold_codes, is_marked, squeeze
 from triage.detectors.requirements import COMMON_SYMBOLS, DIGIT, ENDS_OF_SENTENCES, Atom, Requirement
 from triage.detectors.words import Words, cut
@@ -88,13 +87,13 @@ class Gates:
 
     Args:
         plan: What to look for.
-        cache: Folder for compiled databases.
+        store: Where compiled databases are kept.
     """
 
-    def __init__(self, plan: GatePlan, cache: Path | None) -> None:
+    def __init__(self, plan: GatePlan, store: Store) -> None:
         self._finders: dict[int, _Finder] = {}
         self._texts = list(enumerate(plan.texts))
-        self._cache = cache
+        self._store = store
         self._symbols = [
             (len(plan.texts) + number, [min(ord(character), 0xFFFF) for character in symbol])
             for number, symbol in enumerate(plan.symbols)
@@ -138,7 +137,7 @@ class Gates:
         """Identities that occur, and the end of each, in no order."""
         width = codes.dtype.itemsize
         if width not in self._finders:
-            self._finders[width] = _Finder(self._texts, width, self._cache)
+            self._finders[width] = _Finder(self._texts, width, self._store)
         folded, kept = fold_codes(codes)
         identities, places = self._finders[width].find(folded)
         places = kept[places - 1] + 1
@@ -230,16 +229,20 @@ class _Finder:
     Args:
         texts: (identity, text).
         width: Bytes of a character of the folded text.
-        cache: Folder for compiled databases.
+        store: Where compiled databases are kept.
     """
 
-    def __init__(self, texts: Sequence[tuple[int, str]], width: int, cache: Path | None) -> None:
+    def __init__(self, texts: Sequence[tuple[int, str]], width: int, store: Store) -> None:
         encoding = "ascii" if width == 1 else "utf-16-le"
         fit = [(number, text) for number, text in texts if width == 2 or text.isascii()]
         self._width = width
         self._words = Words([(number, text[1:]) for number, text in fit if text[0] == BLANK], width)
         inside = [(number, text) for number, text in fit if text[0] != BLANK]
-        self._inside = make_engine([Pattern.of(text.encode(encoding), number) for number, text in inside], cache)
+
+        def patterns() -> list[Pattern]:
+            return [Pattern.of(text.encode(encoding), number) for number, text in inside]
+
+        self._inside = make_engine(f"texts of width {width}", patterns, store)
         self._trailing = numpy.zeros(len(texts), dtype=numpy.int64)
         self._trailing[[number for number, text in fit if text[-1] == BLANK]] = 1
 

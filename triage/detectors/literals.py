@@ -7,12 +7,11 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from triage.detectors.byte_patterns import character_pattern, encodings_for, literal_pattern, marks_after
 from triage.detectors.characters import Folding, forms, touches
-from triage.detectors.engine import Buffer, Pattern, make_engine
+from triage.detectors.engine import Buffer, Pattern, Store, make_engine
 from triage.detectors.frequent import FREQUENT
 from triage.detectors.passages import decode_lenient, unit
 from triage.errors import RuleError
@@ -101,12 +100,15 @@ class Literals:
     Args:
         plan: What to look for.
         terms: All terms, by the index that the plan gives.
-        cache: Folder for compiled databases.
+        store: Where compiled databases are kept.
     """
 
-    def __init__(self, plan: LiteralPlan, terms: Sequence[KeywordTerm], cache: Path | None) -> None:
-        patterns = [Pattern(source, number, caseless) for number, (source, caseless) in enumerate(plan.words)]
-        self._engine = make_engine(patterns, cache)
+    def __init__(self, plan: LiteralPlan, terms: Sequence[KeywordTerm], store: Store) -> None:
+
+        def patterns() -> list[Pattern]:
+            return [Pattern(source, number, caseless) for number, (source, caseless) in enumerate(plan.words)]
+
+        self._engine = make_engine("literals", patterns, store)
         self._literals: dict[int, list[_Literal]] = {}
         for identity, index, encoding, source, most in plan.literals:
             self._literals.setdefault(identity, []).append(_Literal(terms[index], encoding, source, most))

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from triage.detectors.engine import Pattern, make_engine
+from triage.detectors.engine import Pattern, Store, make_engine
 from triage.detectors.noise import is_chance
 from triage.detectors.readings import Reading
 from triage.detectors.requirements import DIGIT, Requirement
@@ -65,12 +64,16 @@ class Probe:
 
     Args:
         plan: What to look for.
-        cache: Folder for compiled databases.
+        store: Where compiled databases are kept.
     """
 
-    def __init__(self, plan: ProbePlan, cache: Path | None) -> None:
+    def __init__(self, plan: ProbePlan, store: Store) -> None:
         self._pieces = plan.pieces
-        self._engine = make_engine([Pattern.of(raw, number) for number, (raw, _) in enumerate(plan.pieces)], cache)
+
+        def patterns() -> list[Pattern]:
+            return [Pattern.of(raw, number) for number, (raw, _) in enumerate(plan.pieces)]
+
+        self._engine = make_engine("probe", patterns, store)
 
     def readings(self, raw: bytes) -> Iterator[Reading]:
         """Stretches of ``raw`` in the encodings whose words they hold."""

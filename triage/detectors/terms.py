@@ -9,6 +9,7 @@ from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 from triage.detectors.cache import cache_key, cached
+from triage.detectors.engine import Store
 from triage.detectors.expressions import Expression, Expressions
 from triage.detectors.gates import GatePlan
 from triage.detectors.literals import LiteralPlan, Literals
@@ -46,14 +47,14 @@ class Prepared:
     Args:
         plan: From the terms.
         terms: The terms.
-        cache: Folder for compiled databases, None for none.
+        store: Where compiled databases are kept.
     """
 
-    def __init__(self, plan: Plan, terms: Sequence[KeywordTerm], cache: Path | None) -> None:
-        self.literals = Literals(plan.literals, terms, cache)
+    def __init__(self, plan: Plan, terms: Sequence[KeywordTerm], store: Store) -> None:
+        self.literals = Literals(plan.literals, terms, store)
         expressions = [Expression(terms[index], width) for index, width in plan.expressions]
-        self.expressions = Expressions(expressions, plan.gates, plan.always, cache)
-        self.probe = Probe(plan.probe, cache)
+        self.expressions = Expressions(expressions, plan.gates, plan.always, store)
+        self.probe = Probe(plan.probe, store)
 
 
 def prepare(terms: Sequence[KeywordTerm], cache: Path | None = None) -> Prepared:
@@ -63,7 +64,7 @@ def prepare(terms: Sequence[KeywordTerm], cache: Path | None = None) -> Prepared
         RuleError: A term that can never be found; it would be silence that looks like absence.
     """
     key = cache_key("terms", PREPARATION, repr(tuple(terms)).encode("utf-8", "surrogatepass"))
-    return Prepared(cached(cache, key, _load_plan, lambda: _make_plan(terms)), terms, cache)
+    return Prepared(cached(cache, key, _load_plan, lambda: _make_plan(terms)), terms, Store(cache, key))
 
 
 def _load_plan(blob: bytes) -> Plan | None:
