@@ -45,7 +45,7 @@ def info(
         render_info_json(layers, sys.stdout)
     else:
         render_info(layers, sys.stdout)
-    incomplete = any(layer.problems for layer in layers)
+    incomplete = any(not problem.examined_anyway for layer in layers for problem in layer.problems)
     if failed:
         raise typer.Exit(ExitCode.EVIDENCE_NOT_OPENED)
     if incomplete:
