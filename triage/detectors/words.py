@@ -57,10 +57,11 @@ class Words:
         hashes = _hashes(keys)
         order = numpy.argsort(hashes, kind="stable")
         identities = numpy.array([identity for identity, _ in texts], dtype=numpy.int64)
-        self._known, self._identities = keys[order], identities[order]
-        counts = numpy.bincount(hashes.astype(numpy.int64), minlength=1 << _BITS)
+        self._known, self._identities = numpy.append(keys[order], numpy.uint64(0)), identities[order]
+        counts = numpy.bincount(hashes, minlength=1 << _BITS)
         self._first = numpy.where(counts > 0, numpy.cumsum(counts) - counts, -1).astype(numpy.int32)
-        self._most = int(counts.max())
+        # Keys of one hash stand in a row; at each it is told whether another follows.
+        self._follows = numpy.append(hashes[order][1:] == hashes[order][:-1], [False, False])
 
     def find(self, folded: Any) -> tuple[Any, Any]:
         """Identities that occur, and one past the last character of each.
@@ -72,18 +73,19 @@ class Words:
         blanks = folded == _BLANK
         starts = numpy.flatnonzero(blanks[:-1] & ~blanks[1:]) + 1
         identities, ends = [_NONE], [_NONE]
-        for first in range(0, len(starts) if len(self._known) else 0, _AT_ONCE):
+        for first in range(0, len(starts) if len(self._identities) else 0, _AT_ONCE):
             some = starts[first : first + _AT_ONCE]
             keys = self._keys(folded, some)
-            first_known = self._first[_hashes(keys)].ravel()
-            at = numpy.flatnonzero(first_known >= 0)
-            keys, first_known = keys.ravel()[at], first_known[at]
-            for further in range(self._most):  # keys of one hash stand in a row
-                index = numpy.minimum(first_known + further, len(self._known) - 1)
+            index = self._first[_hashes(keys)].ravel()
+            at = numpy.flatnonzero(index >= 0)
+            keys, index = keys.ravel()[at], index[at]
+            while len(at):
                 same = numpy.flatnonzero(self._known[index] == keys)
                 row, word = numpy.divmod(at[same], len(some))
                 identities.append(self._identities[index[same]])
                 ends.append(some[word] - 1 + self._lengths[row])
+                more = numpy.flatnonzero(self._follows[index])
+                at, keys, index = at[more], keys[more], index[more] + 1
         return numpy.concatenate(identities), numpy.concatenate(ends)
 
     def _keys(self, codes: Any, places: Any) -> Any:
@@ -105,4 +107,4 @@ def _mask(count: int) -> int:
 
 
 def _hashes(keys: Any) -> Any:
-    return keys >> numpy.uint64(64 - _BITS)
+    return (keys >> numpy.uint64(64 - _BITS)).view(numpy.int64)
