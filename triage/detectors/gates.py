@@ -14,7 +14,7 @@ from typing import Any
 import numpy
 
 from triage.detectors.engine import Pattern, Store, make_engine
-from triage.detectors.gate_text import BLANK, Codes, fold, fold_codes, is_marked, squeeze
+from triage.detectors.gate_text import BLANK, Codes, fold, fold_codes, is_marked, marked, squeeze
 from triage.detectors.requirements import COMMON_SYMBOLS, DIGIT, ENDS_OF_SENTENCES, Atom, Requirement
 from triage.detectors.words import Words, cut
 
@@ -142,7 +142,7 @@ class Gates:
         identities, places = self._finders[width].find(folded)
         places = kept[places - 1] + 1
         found, ends = [identities], [places]
-        at = numpy.flatnonzero(self._starts_symbol[codes])
+        at = numpy.flatnonzero(marked(codes, self._starts_symbol))
         for identity, symbol in self._symbols if len(at) else ():
             here = at[codes[at] == symbol[0]]
             if len(symbol) == 2:
@@ -268,14 +268,18 @@ class _Stops:
     """
 
     def __init__(self, codes: Codes, apart: Any) -> None:
-        ends = _ENDS[codes] if codes.dtype == numpy.uint16 else _ENDS[:0x100][codes]
-        ends[apart] = True
+        ends = marked(codes, _ENDS)
+        if len(apart):
+            ends = ends.copy()
+            ends[apart] = True
         self.sentences = numpy.flatnonzero(ends)
         self.others = apart
 
 
 def _apart(ends: Any, stops: Any) -> Any:
     """Places moved so far apart at each stop that no reach bridges it."""
+    if not len(stops):
+        return ends + _MARGIN
     return ends + numpy.searchsorted(stops, ends - 1, side="right") * _STRETCH + _MARGIN
 
 

@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy
 
-from triage.detectors.gate_text import Codes, codes_of
+from triage.detectors.gate_text import Codes, codes_of, marked
 from triage.detectors.passages import byte_length, decode_lenient
 
 _CHUNK = 4096
 _AROUND = 256
 _FEWEST = 12
 _TEXT_SHARE = 0.65
-_SURE_SHARE = 0.7
+_SURE = 28
 _NEARBY = 40
 _CONTROLS = numpy.array([code < 0x20 and code not in (0x09, 0x0A, 0x0D) for code in range(256)])
 _KINDS = numpy.zeros(256, dtype=numpy.uint8)
@@ -85,7 +85,7 @@ class ByteReading:
 
     def controls(self) -> Any:
         """Where control characters are; text does not go across them."""
-        return numpy.flatnonzero(_CONTROLS[self.codes])
+        return numpy.flatnonzero(marked(self.codes, _CONTROLS))
 
     @cached_property
     def _text_before(self) -> Any:
@@ -109,7 +109,7 @@ class ByteReading:
 
 def _text_flags(codes: Codes) -> Any:
     """For each byte whether it may be text: printable ASCII, a blank, NUL, or part of a character of UTF-8."""
-    kinds = _KINDS[codes]
+    kinds = numpy.frombuffer(codes.tobytes().translate(_KINDS.tobytes()), dtype=numpy.uint8)
     flags = kinds == 1
     continues = kinds == 2
     for kind, count in ((3, 1), (4, 2), (5, 3)):
@@ -125,24 +125,27 @@ def _text_flags(codes: Codes) -> Any:
 
 
 def _text_parts(flags: Any) -> Iterator[tuple[int, int]]:
-    """Parts in which most of some 40 bytes in a row may be text, with as many bytes on both sides."""
+    """Parts in which most of 40 bytes in a row may be text, with as many bytes on both sides.
+
+    Bytes are counted in groups of eight: as one number times 0x0101010101010101, their sum is its first byte.
+    """
     size = len(flags)
-    if size <= _NEARBY:
+    if size <= 2 * _NEARBY:
         yield 0, size
         return
-    count = numpy.concatenate(([0], numpy.cumsum(flags, dtype=numpy.int32)))
-    enough = count[_NEARBY:] - count[:-_NEARBY] >= _SURE_SHARE * _NEARBY
-    edges = numpy.flatnonzero(numpy.diff(numpy.concatenate(([False], enough, [False]))))
-    low = high = -1
-    for first, past in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-        if low >= 0 and first - _NEARBY <= high:
-            high = min(past + 2 * _NEARBY, size)
-            continue
-        if low >= 0:
-            yield low, high
-        low, high = max(0, first - _NEARBY), min(past + 2 * _NEARBY, size)
-    if low >= 0:
-        yield low, high
+    eights = flags[: size // 8 * 8].view("<u8")
+    counts = ((eights * numpy.uint64(0x0101010101010101)) >> numpy.uint64(56)).astype(numpy.uint8)
+    groups = _NEARBY // 8
+    inside = sum((counts[step : len(counts) - groups + 1 + step] for step in range(1, groups)), counts[: 1 - groups])
+    enough = numpy.flatnonzero(inside >= _SURE)
+    if size % 8 and flags[-_NEARBY:].sum() >= _SURE:
+        enough = numpy.append(enough, (size - _NEARBY) // 8)
+    if not len(enough):
+        return
+    cuts = numpy.flatnonzero(numpy.diff(enough) > 3 * groups)
+    firsts = numpy.concatenate((enough[:1], enough[cuts + 1])) * 8 - _NEARBY
+    pasts = numpy.concatenate((enough[cuts], enough[-1:])) * 8 + 2 * _NEARBY
+    yield from zip(numpy.maximum(firsts, 0).tolist(), numpy.minimum(pasts, size).tolist(), strict=True)
 
 
 def whole(raw: bytes) -> Reading | None:
