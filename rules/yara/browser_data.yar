@@ -13,9 +13,9 @@ rule ChromiumHistory
         licence = "Apache-2.0"
         innocent = "Everybody has such databases."
     strings:
-        $urls = "CREATE TABLE urls("
+        $urls = /CREATE TABLE ["'`\[]?urls["'`\]]?[ \r\n\t]{0,3}\(/
         $terms = "keyword_search_terms"
-        $visits = "CREATE TABLE visits("
+        $visits = /CREATE TABLE ["'`\[]?visits["'`\]]?[ \r\n\t]{0,3}\(/
     condition:
         uint32be(0) == 0x53514C69 and uint32be(4) == 0x74652066 and // "SQLite f"
         2 of them
@@ -74,7 +74,7 @@ rule ChromiumLogins
         licence = "Apache-2.0"
         innocent = "Everybody has such databases."
     strings:
-        $logins = "CREATE TABLE logins ("
+        $logins = /CREATE TABLE ["'`\[]?logins["'`\]]?[ \r\n\t]{0,3}\(/
         $action = "action_url"
         $user = "username_value"
     condition:
@@ -95,7 +95,7 @@ rule ChromiumAutofill
         licence = "Apache-2.0"
         innocent = "Everybody has such databases."
     strings:
-        $autofill = "CREATE TABLE autofill ("
+        $autofill = /CREATE TABLE ["'`\[]?autofill["'`\]]?[ \r\n\t]{0,3}\(/
         $profiles1 = "autofill_profiles"
         $profiles2 = "CREATE TABLE addresses"
         $cards = "credit_cards"

@@ -56,9 +56,9 @@ rule TelegramAndroid
         licence = "Apache-2.0"
         innocent = "Everybody has such databases."
     strings:
-        $v1 = "CREATE TABLE messages("
-        $v2 = "CREATE TABLE messages_v2("
-        $enc = "CREATE TABLE enc_chats("
+        $v1 = /CREATE TABLE ["'`\[]?messages["'`\]]?[ \r\n\t]{0,3}\(/
+        $v2 = /CREATE TABLE ["'`\[]?messages_v2["'`\]]?[ \r\n\t]{0,3}\(/
+        $enc = /CREATE TABLE ["'`\[]?enc_chats["'`\]]?[ \r\n\t]{0,3}\(/
         $dialogs = "CREATE TABLE dialogs(did INTEGER"
     condition:
         uint32be(0) == 0x53514C69 and uint32be(4) == 0x74652066 and // "SQLite f"
@@ -78,9 +78,9 @@ rule TelegramIos
         licence = "Apache-2.0"
         innocent = "Everybody has such databases."
     strings:
-        $store = "CREATE TABLE t7 ("
+        $store = /CREATE TABLE ["'`\[]?t7["'`\]]?[ \r\n\t]{0,3}\(/
         $text = "CREATE VIRTUAL TABLE ft41"
-        $peers = "CREATE TABLE t2 ("
+        $peers = /CREATE TABLE ["'`\[]?t2["'`\]]?[ \r\n\t]{0,3}\(/
     condition:
         uint32be(0) == 0x53514C69 and uint32be(4) == 0x74652066 and // "SQLite f"
         2 of them
@@ -167,7 +167,7 @@ rule SkypeMessages
         licence = "Apache-2.0"
         innocent = "Everybody has such databases."
     strings:
-        $messages = "CREATE TABLE Messages ("
+        $messages = /CREATE TABLE ["'`\[]?Messages["'`\]]?[ \r\n\t]{0,3}\(/
         $body = "body_xml"
         $from = "from_dispname"
     condition:
@@ -188,8 +188,8 @@ rule AndroidSms
         licence = "Apache-2.0"
         innocent = "Everybody has such databases."
     strings:
-        $sms = "CREATE TABLE sms ("
-        $threads = "CREATE TABLE threads ("
+        $sms = /CREATE TABLE ["'`\[]?sms["'`\]]?[ \r\n\t]{0,3}\(/
+        $threads = /CREATE TABLE ["'`\[]?threads["'`\]]?[ \r\n\t]{0,3}\(/
         $addresses = "canonical_addresses"
     condition:
         uint32be(0) == 0x53514C69 and uint32be(4) == 0x74652066 and // "SQLite f"
@@ -209,9 +209,9 @@ rule IosSms
         licence = "Apache-2.0"
         innocent = "Everybody has such databases."
     strings:
-        $message = "CREATE TABLE message ("
+        $message = /CREATE TABLE ["'`\[]?message["'`\]]?[ \r\n\t]{0,3}\(/
         $join = "chat_message_join"
-        $handle = "CREATE TABLE handle ("
+        $handle = /CREATE TABLE ["'`\[]?handle["'`\]]?[ \r\n\t]{0,3}\(/
     condition:
         uint32be(0) == 0x53514C69 and uint32be(4) == 0x74652066 and // "SQLite f"
         all of them
@@ -230,8 +230,8 @@ rule AndroidContacts
         licence = "Apache-2.0"
         innocent = "Everybody has such databases."
     strings:
-        $raw = "CREATE TABLE raw_contacts ("
-        $mime = "CREATE TABLE mimetypes ("
+        $raw = /CREATE TABLE ["'`\[]?raw_contacts["'`\]]?[ \r\n\t]{0,3}\(/
+        $mime = /CREATE TABLE ["'`\[]?mimetypes["'`\]]?[ \r\n\t]{0,3}\(/
     condition:
         uint32be(0) == 0x53514C69 and uint32be(4) == 0x74652066 and // "SQLite f"
         all of them
@@ -250,8 +250,8 @@ rule IosAddressBook
         licence = "Apache-2.0"
         innocent = "Everybody has such databases."
     strings:
-        $person = "CREATE TABLE ABPerson ("
-        $value = "CREATE TABLE ABMultiValue ("
+        $person = /CREATE TABLE ["'`\[]?ABPerson["'`\]]?[ \r\n\t]{0,3}\(/
+        $value = /CREATE TABLE ["'`\[]?ABMultiValue["'`\]]?[ \r\n\t]{0,3}\(/
     condition:
         uint32be(0) == 0x53514C69 and uint32be(4) == 0x74652066 and // "SQLite f"
         all of them
@@ -271,7 +271,7 @@ rule CallHistory
         innocent = "Everybody has such databases."
     strings:
         $ios = "CREATE TABLE ZCALLRECORD"
-        $android = "CREATE TABLE calls ("
+        $android = /CREATE TABLE ["'`\[]?calls["'`\]]?[ \r\n\t]{0,3}\(/
         $number = "presentation"
         $duration = "duration"
     condition:

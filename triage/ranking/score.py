@@ -25,7 +25,7 @@ from triage.ranking.urgency import Urgency, urgency
 NOTE_WORTH = 0.05
 """Least worth of a place for that."""
 
-NOTE_SCORE = 0.01
+NOTE_SCORE = 0.05
 """Score of a unit that only states a fact, in a place of full worth."""
 
 SILENT_LINES = 12
