@@ -10,6 +10,7 @@ from typing import Any
 
 import typer
 
+from triage.cli.config import configure
 from triage.cli.exit_codes import ExitCode, exit_code_for_result
 from triage.model.finding import PRIORITIES, Priority
 
@@ -38,6 +39,17 @@ class FailOn(StrEnum):
 def scan(
     evidence: list[Path] = typer.Argument(
         ..., metavar="EVIDENCE...", help="Disk images; of a split image or an E01 set the first segment is enough."
+    ),
+    config: Path | None = typer.Option(
+        None,
+        "--config",
+        metavar="FILE",
+        envvar="TRIAGE_CONFIG",
+        callback=configure,
+        is_eager=True,
+        help='TOML file with these options by their long names, for instance fail-on = "high"; the command line and '
+        "TRIAGE_* variables come first.",
+        rich_help_panel="Case",
     ),
     case: Path | None = typer.Option(
         None,
