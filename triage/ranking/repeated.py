@@ -18,10 +18,10 @@ from triage.ranking.levels import priority
 NAME = "said before"
 """Name of this damping, for ``damped_by``."""
 
-STEP = 0.7
+STEP = 0.5
 """Factor for each finding further up with the same wording, down to :data:`FLOOR`."""
 
-FLOOR = 0.3
+FLOOR = 0.1
 
 _LONG = 24
 _BESIDE = 20
