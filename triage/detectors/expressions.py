@@ -12,8 +12,9 @@ from typing import Any
 import numpy
 
 from triage.detectors.engine import Store
+from triage.detectors.gate_plan import GatePlan
 from triage.detectors.gate_text import Codes
-from triage.detectors.gates import GatePlan, Gates
+from triage.detectors.gates import Gates
 from triage.detectors.linear import LinearPattern, compile_expression
 from triage.detectors.passages import decode_lenient
 from triage.detectors.readings import ByteReading, Reading

@@ -13,7 +13,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-_parser: Any = re._parser  # type: ignore[attr-defined]  # the tree of a pattern, as the standard library reads it
+from triage.detectors.syntax import parser
+
 _REPEATS = ("MAX_REPEAT", "MIN_REPEAT")
 _FEW = 3
 _LONG = 1000
@@ -27,13 +28,13 @@ _TOKEN = re.compile(r"\\[\s\S]|\[\^?\]?(?:\\[\s\S]|[^\]\\])*\]|[\s\S]")
 
 def may_explode(pattern: str) -> bool:
     """Whether a backtracking search for a pattern may take more than a few steps a character."""
-    tree = _parser.parse(pattern)
+    tree = parser.parse(pattern)
     return _repeats_groups(tree) or _long_repeats(tree) > 1
 
 
 def _parts(argument: Any) -> Iterator[Any]:
     """The sequences inside an argument of a node."""
-    if isinstance(argument, _parser.SubPattern):
+    if isinstance(argument, parser.SubPattern):
         yield argument
     elif isinstance(argument, list | tuple):
         for item in argument:

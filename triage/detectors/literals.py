@@ -7,17 +7,16 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 from triage.detectors.byte_patterns import character_pattern, encodings_for, literal_pattern, marks_after
 from triage.detectors.characters import Folding, forms, touches
 from triage.detectors.engine import Buffer, Pattern, Store, make_engine
 from triage.detectors.frequent import FREQUENT
 from triage.detectors.passages import decode_lenient, unit
+from triage.detectors.syntax import parser
 from triage.errors import RuleError
 from triage.model.rules import KeywordTerm
 
-_parser: Any = re._parser  # type: ignore[attr-defined]  # to learn how long a match may be
 _ARABIC_PREFIXES = "وفبكلال"
 _LONGEST = 10
 _SHORTEST = 5
@@ -53,7 +52,7 @@ class LiteralPlan:
             if word not in known:
                 known[word] = len(self.words)
                 self.words.append(word)
-            most = int(_parser.parse(whole, re.DOTALL).getwidth()[1])
+            most = int(parser.parse(whole, re.DOTALL).getwidth()[1])
             self.literals.append((known[word], index, encoding, whole, most))
         if not written:
             raise RuleError(f"term cannot be written in any encoding: {term.rule}")

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from triage.detectors.engine import Pattern, Store, make_engine
 from triage.detectors.noise import is_chance
 from triage.detectors.readings import Reading
-from triage.detectors.requirements import DIGIT, Requirement
+from triage.detectors.requirements import Requirement
+from triage.detectors.syntax import DIGIT
 
 _PIECE = 6
 _REGION = 2048

@@ -17,14 +17,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from triage.detectors.frequent import FREQUENT
+from triage.detectors.syntax import (
+    DIGIT,
+    MAX_CHOICES,
+    branches,
+    exact_texts,
+    is_gap,
+    may_hold,
+    named,
+    parser,
+    starts_with_border,
+)
 
-_parser: Any = re._parser  # type: ignore[attr-defined]  # the tree of a pattern, as the standard library reads it
-
-DIGIT = "\ufdd0"
-"""Stands for any digit in the text of an atom; a code point that no text may hold."""
 ENDS_OF_SENTENCES = ".!?\x00"
 MAX_WIDTH = 4000
-_MAX_CHOICES = 32
 _MAX_ATOMS = 200
 _MAX_GATES = 4
 _COMMON = 0.5
@@ -89,14 +95,14 @@ def requirement(pattern: str) -> Requirement:
     Raises:
         re.error: It does not compile.
     """
-    tree = _parser.parse(pattern, re.IGNORECASE)
+    tree = parser.parse(pattern, re.IGNORECASE)
     least, width = (min(int(bound), MAX_WIDTH) for bound in tree.getwidth())
     ways = []
-    for branch in _branches(list(tree)):
+    for branch in branches(list(tree)):
         groups = _Sequence(branch, {""}, False, False).groups
         gates = [Gate(group, place) for place, group in enumerate(groups)]
         ways.append(tuple(_rarest(gates)))
-    return Requirement(tuple(ways) if all(ways) else (), least, width, not _may_hold(list(tree), ENDS_OF_SENTENCES))
+    return Requirement(tuple(ways) if all(ways) else (), least, width, not may_hold(list(tree), ENDS_OF_SENTENCES))
 
 
 def _rarest(gates: Sequence[Gate]) -> list[Gate]:
@@ -132,28 +138,6 @@ def _weight(character: str) -> float:
     return 1.0 if character.isalnum() else 1.6
 
 
-def _branches(tree: list[Any]) -> list[list[Any]]:
-    """The branches at the top of a syntax tree, groups around them opened."""
-    parts = [part for part in tree if str(part[0]) != "AT"]  # a border around all branches stands apart
-    if len(parts) == 1:
-        name, argument = _named(parts[0])
-        if name == "SUBPATTERN":
-            return _branches(list(argument[-1]))
-        if name == "BRANCH":
-            return [inner for branch in argument[1] for inner in _branches(_bordered(tree, list(branch)))]
-    return [tree]
-
-
-def _bordered(tree: list[Any], branch: list[Any]) -> list[Any]:
-    """A branch with the borders that stand around all branches."""
-    where = next(index for index, part in enumerate(tree) if str(part[0]) != "AT")
-    return [*tree[:where], *branch, *tree[where + 1 :]]
-
-
-def _named(part: Any) -> tuple[str, Any]:
-    return str(part[0]), part[1]
-
-
 class _Sequence:
     """Gates of a sequence of a syntax tree.
 
@@ -169,7 +153,7 @@ class _Sequence:
         self._run = set(run)
         self._left = left
         for index, part in enumerate(parts):
-            self._part(*_named(part), _starts_with_border(parts, index + 1, right))
+            self._part(*named(part), starts_with_border(parts, index + 1, right))
         self._flush(right)
 
     def _part(self, name: str, argument: Any, border_follows: bool) -> None:
@@ -177,11 +161,11 @@ class _Sequence:
             if str(argument) == "AT_BOUNDARY":
                 self._border()
             return
-        choices = _exact(name, argument)
-        if choices is not None and len(choices) * len(self._run) <= _MAX_CHOICES:
+        choices = exact_texts(name, argument)
+        if choices is not None and len(choices) * len(self._run) <= MAX_CHOICES:
             self._run = {text + choice for text in self._run for choice in choices}
         elif name == "SUBPATTERN" and len(argument[-1]) == 1:
-            self._part(*_named(argument[-1][0]), border_follows)
+            self._part(*named(argument[-1][0]), border_follows)
         elif name == "SUBPATTERN":
             self._inner(list(argument[-1]), border_follows)
         elif name == "BRANCH":
@@ -189,8 +173,8 @@ class _Sequence:
         elif name in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
             self._repeat(argument, border_follows)
         else:
-            self._flush(_is_gap(name, argument))
-            self._start({""}, _is_gap(name, argument))
+            self._flush(is_gap(name, argument))
+            self._start({""}, is_gap(name, argument))
 
     def _border(self) -> None:
         if self._run == {""}:
@@ -222,8 +206,8 @@ class _Sequence:
 
     def _repeat(self, argument: Any, border_follows: bool) -> None:
         least, most, body = int(argument[0]), argument[1], list(argument[2])
-        gap = least > 0 and len(body) == 1 and _is_gap(*_named(body[0]))
-        digit = least > 0 and len(body) == 1 and _exact(*_named(body[0])) == {DIGIT}
+        gap = least > 0 and len(body) == 1 and is_gap(*named(body[0]))
+        digit = least > 0 and len(body) == 1 and exact_texts(*named(body[0])) == {DIGIT}
         if digit:
             self._run = {text + DIGIT for text in self._run}
             self._flush(False)
@@ -266,144 +250,3 @@ def _implied(atom: Atom, other: Atom) -> bool:
     if other.left and not (place == 0 and atom.left):
         return False
     return not other.right or (place + len(other.text) == len(atom.text) and atom.right)
-
-
-def _starts_with_border(parts: list[Any], index: int, right: bool) -> bool:
-    """Whether a border of words follows, whatever matches."""
-    if index >= len(parts):
-        return right
-    name, argument = _named(parts[index])
-    if name == "AT":
-        return str(argument) in ("AT_BOUNDARY", "AT_END", "AT_END_STRING")
-    if name in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
-        return argument[0] > 0 and len(argument[2]) == 1 and _is_gap(*_named(argument[2][0]))
-    return _is_gap(name, argument)
-
-
-def _is_gap(name: str, argument: Any) -> bool:
-    """Whether a part matches one character, and never one of a word."""
-    if name == "LITERAL":
-        return not (chr(argument).isalnum() or chr(argument) == "_")
-    if name != "IN":
-        return False
-    for operation, value in argument:
-        kind = str(operation)
-        if kind == "LITERAL":
-            if chr(value).isalnum() or chr(value) == "_":
-                return False
-        elif kind != "CATEGORY" or str(value) not in ("CATEGORY_SPACE", "CATEGORY_NOT_WORD"):
-            return False
-    return True
-
-
-def _exact(name: str, argument: Any) -> set[str] | None:
-    """All texts that a part matches, where they are few."""
-    if name == "LITERAL":
-        return {_lower(argument)}
-    if name == "IN":
-        return _class_choices(argument)
-    if name == "SUBPATTERN":
-        return _exact_sequence(list(argument[-1]))
-    if name == "BRANCH":
-        found: set[str] = set()
-        for branch in argument[1]:
-            choices = _exact_sequence(list(branch))
-            if choices is None or len(found | choices) > _MAX_CHOICES:
-                return None
-            found |= choices
-        return found
-    if name in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
-        least, most, body = argument
-        choices = _exact_sequence(list(body)) if most <= 4 and (most in (1, least) or _is_blank(body)) else None
-        if choices is None:
-            return None
-        if _is_blank(body):
-            return {" "} if least else {"", " "}  # gates look in text in which blanks in a row are one
-        return {""} | choices if least == 0 else _powers(choices, int(least))
-    return None
-
-
-def _is_blank(body: Any) -> bool:
-    """Whether a part is one blank of any kind."""
-    parts = list(body)
-    return len(parts) == 1 and _exact(*_named(parts[0])) == {" "}
-
-
-def _powers(choices: set[str], count: int) -> set[str] | None:
-    found = {""}
-    for _ in range(count):
-        found = {text + choice for text in found for choice in choices}
-        if len(found) > _MAX_CHOICES:
-            return None
-    return found
-
-
-def _exact_sequence(parts: list[Any]) -> set[str] | None:
-    found = {""}
-    for part in parts:
-        choices = _exact(*_named(part))
-        if choices is None or len(found) * len(choices) > _MAX_CHOICES:
-            return None
-        found = {text + choice for text in found for choice in choices}
-    return found
-
-
-def _lower(code: int) -> str:
-    character = chr(code).lower()
-    return DIGIT if character.isdecimal() else character
-
-
-def _class_choices(argument: Any) -> set[str] | None:
-    """The characters of a small class; digits as one."""
-    choices = set()
-    for operation, value in argument:
-        kind = str(operation)
-        if kind == "LITERAL":
-            choices.add(_lower(value))
-        elif kind == "CATEGORY" and str(value) in ("CATEGORY_DIGIT", "CATEGORY_SPACE"):
-            choices.add(DIGIT if str(value) == "CATEGORY_DIGIT" else " ")
-        elif kind == "RANGE" and ord("0") <= value[0] <= value[1] <= ord("9"):
-            choices.add(DIGIT)
-        else:
-            return None
-    return choices if len(choices) <= 8 else None
-
-
-def _may_hold(parts: Sequence[Any], characters: str) -> bool:
-    """Whether a match may hold one of the characters."""
-    return any(_part_may_hold(*_named(part), characters) for part in parts)
-
-
-def _part_may_hold(name: str, argument: Any, characters: str) -> bool:
-    if name == "LITERAL":
-        return chr(argument) in characters
-    if name == "NOT_LITERAL":
-        return any(ord(character) != argument for character in characters)
-    if name == "IN":
-        return any(_in_class(argument, character) for character in characters)
-    if name == "AT":
-        return False
-    if name == "SUBPATTERN":
-        return _may_hold(argument[-1], characters)
-    if name == "BRANCH":
-        return any(_may_hold(branch, characters) for branch in argument[1])
-    if name in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
-        return _may_hold(argument[2], characters)
-    return True
-
-
-def _in_class(argument: Any, character: str) -> bool:
-    code = ord(character)
-    negated = found = False
-    for operation, value in argument:
-        kind = str(operation)
-        if kind == "NEGATE":
-            negated = True
-        elif kind == "LITERAL":
-            found = found or value == code
-        elif kind == "RANGE":
-            found = found or value[0] <= code <= value[1]
-        elif kind == "CATEGORY":
-            # Of the characters asked for, none is a digit, a blank or part of a word.
-            found = found or "NOT_" in str(value)
-    return found != negated

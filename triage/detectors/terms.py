@@ -11,7 +11,7 @@ from pathlib import Path
 from triage.detectors.cache import cache_key, cached
 from triage.detectors.engine import Store
 from triage.detectors.expressions import Expression, Expressions
-from triage.detectors.gates import GatePlan
+from triage.detectors.gate_plan import GatePlan
 from triage.detectors.literals import LiteralPlan, Literals
 from triage.detectors.probe import Probe, ProbePlan
 from triage.detectors.requirements import requirement
