@@ -170,3 +170,11 @@ def test_no_match_goes_from_one_message_to_the_next(detector, between):
     text = ("the passport" + between + "is kept here").encode("utf-8", "surrogateescape")
     assert not [hit for hit in detector.scan(text, NAMES).hits if hit.rule == "k/e#1"]
     assert detector.scan(b"the passport\nis kept here", NAMES).hits
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_the_order_of_a_long_text_is_told_by_its_place(detector, encoding):
+    data = ("her passport is kept here. " * 4000).encode(encoding)
+    found = detector.scan(data, NAMES)
+    assert {hit.encoding for hit in found.hits} == {encoding}
+    assert {count.rule: count.count for count in found.counts} == {"k/e#1": 4000}

@@ -193,20 +193,23 @@ def in_order(raw: bytes, little: int, end: int) -> str:
     """Which order a text of UTF-16 has that reads in both, a byte apart.
 
     Big-endian text has a zero byte in front of its first letter and a letter behind its last zero, little-endian text
-    has neither. Where bytes beside the text leave that open, the order at the even place is meant.
+    has neither. Where bytes beside the text leave that open, or the text goes on for long, the order at the even place
+    is meant.
 
     Args:
         raw: The bytes.
         little: Where it begins in the little-endian reading.
         end: Where it ends there.
     """
-    while little >= 2 and raw[little - 1] == 0 and 0x09 <= raw[little - 2] <= 0x7E:
+    first, last = max(2, little - _AROUND), min(len(raw) - 1, end + _AROUND)
+    while little >= first and raw[little - 1] == 0 and 0x09 <= raw[little - 2] <= 0x7E:
         little -= 2
-    while end + 1 < len(raw) and raw[end + 1] == 0 and 0x09 <= raw[end] <= 0x7E:
+    while end < last and raw[end + 1] == 0 and 0x09 <= raw[end] <= 0x7E:
         end += 2
+    seen_whole = (little >= first or first == 2) and (end < last or last == len(raw) - 1)
     zero_in_front = little > 0 and raw[little - 1] == 0
     letter_behind = end < len(raw) and 0x09 <= raw[end] <= 0x7E
-    if zero_in_front == letter_behind:
+    if seen_whole and zero_in_front == letter_behind:
         return "utf-16-be" if zero_in_front else "utf-16-le"
     return "utf-16-be" if little % 2 else "utf-16-le"
 
