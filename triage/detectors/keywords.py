@@ -37,6 +37,9 @@ class KeywordDetector:
         terms: What to look for.
         cache_dir: Folder for compiled databases, None for none.
 
+    Attributes:
+        has_terms: Whether there is anything to look for.
+
     Raises:
         RuleError: A term can never be found.
     """
@@ -45,6 +48,8 @@ class KeywordDetector:
 
     def __init__(self, terms: Sequence[KeywordTerm], *, cache_dir: Path | None = None) -> None:
         self._prepared = prepare(terms, cache_dir)
+        self.has_terms = bool(terms)
+        self._has_expressions = any(term.kind == "regex" for term in terms)
 
     def scan(self, data: Buffer, names: ContentNames) -> Detection:
         """Terms in a whole content."""
@@ -96,6 +101,8 @@ class KeywordDetector:
 
     def _in_blocks(self, blocks: Sequence[bytes]) -> list[list[Match]]:
         """All matches in each block, in no order."""
+        if not self.has_terms:
+            return [[] for _ in blocks]
         found = [list(self._prepared.literals.find(raw)) for raw in blocks]
         readings: list[Reading] = []
         owners: list[int] = []
@@ -104,6 +111,9 @@ class KeywordDetector:
             text = whole(raw)
             if text is None:
                 broken.append(number)
+            if not self._has_expressions:
+                continue
+            if text is None:
                 for expression, encoding, start, end in self._prepared.expressions.find_in_bytes(ByteReading(raw)):
                     found[number].append((expression.term, encoding, start, end))
             parts = [*(self._prepared.probe.readings(raw) if text is None else [text]), *wide(raw)]

@@ -187,7 +187,7 @@ class Examiner:
             raw = []
         for number, content in enumerate(contents):
             content.found = [raw[number] if raw else self._run(keywords, content)]
-        segments = [self._segments(content) if texts else () for content in contents]
+        segments = [self._segments(content) if texts and keywords.has_terms else () for content in contents]
         try:
             found = iter(keywords.scan_texts([segment for group in segments for segment in group]))
             for content, group in zip(contents, segments, strict=True):
