@@ -32,7 +32,6 @@ from triage.pipeline.messages import NORMAL, RAW_ONLY
 from triage.pipeline.options import MIB, Limits
 
 HEAD = 64 * 1024
-WINDOW = 8 * MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +106,12 @@ class Examiner:
 
     def search(self, opened: Sequence[Opened]) -> None:
         """Look for the keywords of several small entries at once; what fails is left to each alone."""
-        new = {entry.sha256: entry.content for entry in opened}
-        self._keywords(list(new.values()))
+        contents = list({entry.sha256: entry.content for entry in opened}.values())
+        try:
+            self._keywords(contents)
+        except Exception:  # of whichever: alone it is told, and nothing half done may pass for a search
+            for content in contents:
+                content.found, content.problems = [], []
 
     def finish(self, opened: Opened, level: int = NORMAL) -> EntryResult:
         """The outcome of an opened entry."""
@@ -192,7 +195,7 @@ class Examiner:
             found = iter(keywords.scan_texts([segment for group in segments for segment in group]))
             for content, group in zip(contents, segments, strict=True):
                 content.found.extend(next(found) for _ in group)
-        except (MemoryError, TriageError) as error:
+        except Exception as error:  # a bug on hostile text costs that text alone
             for content, group in zip(contents, segments, strict=True):
                 if group:
                     content.problems.append(_text_problem(content, error))
@@ -245,7 +248,7 @@ class Examiner:
             head = stream.read_at(0, HEAD)
             content_type = identify(head, entry.size, entry.address.name)
             names = _names(entry.address, address, content_type, entry.owner)
-            found = self._detectors.keywords.scan_stream(stream, names, window=WINDOW)
+            found = self._detectors.keywords.scan_stream(stream, names)
             md5, sha1, sha256 = stream.finish()
         finally:
             stream.close()

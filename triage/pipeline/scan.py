@@ -303,7 +303,9 @@ class _Scan:
             self._case.audit("worker-died", entry=None, detail=death.detail)
             return
         address = str(self._case.entry(entry.id).address)
-        self._case.audit("worker-died", entry=address, detail=death.detail, attempts=death.attempts)
+        self._case.audit(
+            "worker-died", entry=address, detail=death.detail, attempts=death.attempts, together=death.together
+        )
         problems = [death_problem(address, max(entry.size, 0), death)]
         if not death.given_up and level_for(death.attempts):
             problems.append(raw_level_problem(address, max(entry.size, 0)))

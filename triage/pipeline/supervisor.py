@@ -53,11 +53,12 @@ class Death:
     """A worker died.
 
     Attributes:
-        entry: What it had in hand, None where it had nothing.
+        entry: What it had in hand, the first of several, None where it had nothing.
         attempts: Tries of that entry so far.
         given_up: The entry is closed as crashed.
         reason: Time-out or crash.
         detail: Signal or exit code, in words.
+        together: How many entries it had in hand; where they are several, none is to blame yet.
     """
 
     entry: PendingEntry | None
@@ -65,6 +66,7 @@ class Death:
     given_up: bool
     reason: Reason
     detail: str
+    together: int = 1
 
 
 class Supervisor:
@@ -190,7 +192,6 @@ class Supervisor:
         """Replace a dead worker, and decide about the entry that it had in hand."""
         self._drain(worker)
         in_hand = self._take_in_hand(worker)
-        entry = in_hand[0] if len(in_hand) == 1 else None
         worker.process.join(5)
         code = worker.process.exitcode
         detail = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
@@ -202,17 +203,23 @@ class Supervisor:
                 f"worker processes die before they do any work: {detail}", hint="run again with --workers 1"
             )
         queue.put_back(worker.outstanding.values())
-        attempts = 0
-        if entry is None:  # any of several may be to blame: each goes alone
-            self._alone.extend(reversed(in_hand))
-        else:
-            attempts = entry.attempts + 1
-            entry = replace(entry, attempts=attempts)
-            if attempts < MAX_ATTEMPTS:
-                self._alone.append(entry)
-        self._died(Death(entry, attempts, attempts >= MAX_ATTEMPTS, reason, detail))
+        self._died(self._judge(in_hand, reason, detail))
         self._workers[worker.slot] = self._spawn(worker.slot)
         self._equip(self._workers[worker.slot])
+
+    def _judge(self, in_hand: Sequence[PendingEntry], reason: Reason, detail: str) -> Death:
+        """Decide what becomes of the entries that a dead worker had in hand."""
+        if not in_hand:
+            return Death(None, 0, False, reason, detail)
+        entry = in_hand[0]
+        if len(in_hand) > 1:  # any of them may be to blame: each goes alone
+            self._alone.extend(reversed(in_hand))
+            return Death(entry, entry.attempts, False, reason, detail, len(in_hand))
+        entry = replace(entry, attempts=entry.attempts + 1)
+        given_up = entry.attempts >= MAX_ATTEMPTS
+        if not given_up:
+            self._alone.append(entry)
+        return Death(entry, entry.attempts, given_up, reason, detail)
 
     def _take_in_hand(self, worker: _Worker) -> list[PendingEntry]:
         """What a worker had in hand: nothing, one entry, or several that it searched together."""
@@ -267,7 +274,10 @@ def death_problem(address: str, size: int, death: Death) -> Problem:
             "examine this entry with another tool",
             size,
         )
-    return Problem(address, "pipeline/worker", death.reason, f"{what}; it was tried again", "", 0, examined_anyway=True)
+    again = "it was tried again"
+    if death.together > 1:
+        again = f"it was searched together with {death.together - 1} more, and each was tried again alone"
+    return Problem(address, "pipeline/worker", death.reason, f"{what}; {again}", "", 0, examined_anyway=True)
 
 
 def raw_level_problem(address: str, size: int) -> Problem:

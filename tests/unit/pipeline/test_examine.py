@@ -162,6 +162,30 @@ def test_a_large_entry_is_searched_in_windows_and_its_limit_told(detectors):
     assert [problem.reason for problem in large.facts.problems] == [Reason.LIMIT]
 
 
+def test_a_bug_in_a_search_together_leaves_nothing_half_done(detectors, monkeypatch):
+    wanted = alone(detectors, CONTENTS)
+    real = detectors.keywords.scan_many
+
+    def broken(contents):
+        if len(contents) > 1:
+            raise ValueError("a bug")
+        return real(contents)
+
+    monkeypatch.setattr(detectors.keywords, "scan_many", broken)
+    assert together(detectors, CONTENTS) == wanted
+
+
+def test_a_bug_on_a_text_costs_that_text_alone_and_is_told(detectors, monkeypatch):
+    def broken(segments):
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(detectors.keywords, "scan_texts", broken)
+    (result,) = alone(detectors, {b"/c.html": CONTENTS[b"/c.html"]})
+    assert result.examined
+    assert result.facts.sha256
+    assert [problem.stage for problem in result.facts.problems] == ["content/extract"]
+
+
 def test_groups_are_small_neighbours_in_order():
     class Item:
         def __init__(self, size, level=0):

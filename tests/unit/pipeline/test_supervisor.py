@@ -10,10 +10,10 @@ from triage.case.reading import PendingEntry
 from triage.errors import TriageError
 from triage.model.problem import Reason
 from triage.model.result import EntryResult
-from triage.pipeline.messages import Results, WorkerSetup, WorkItem
+from triage.pipeline.messages import ENTRY, TOGETHER, Results, WorkerSetup, WorkItem
 from triage.pipeline.options import Limits
 from triage.pipeline.queue import WorkQueue
-from triage.pipeline.supervisor import Supervisor, level_for
+from triage.pipeline.supervisor import Supervisor, death_problem, level_for
 
 POISON = 13
 
@@ -69,6 +69,15 @@ def unborn_worker(setup, connection, marker):
     os._exit(7)
 
 
+def worker_killed_in_a_group(setup, connection, marker):
+    connection.send(Results(()))
+    while (batch := connection.recv()) is not None:
+        if len(batch) > 1 and batch[0].entry_id == 1:
+            marker[TOGETHER], marker[ENTRY] = 5, batch[0].entry_id
+            os.kill(os.getpid(), signal.SIGKILL)
+        connection.send(Results(tuple(EntryResult(item.entry_id, "x", None, None) for item in batch), (), (), 1))
+
+
 def run(target, count=60, workers=2, seconds=60.0):
     pending = [PendingEntry(number, 1, number, 0.5, number, 0) for number in range(1, count + 1)]
     results, deaths = [], []
@@ -119,3 +128,13 @@ def test_r6_the_last_try_is_at_the_lowest_level():
 def test_workers_that_die_before_they_work_end_the_run():
     with pytest.raises(TriageError, match="exit code 7"):
         run(unborn_worker)
+
+
+def test_a_death_on_several_together_blames_none_and_is_told():
+    results, deaths = run(worker_killed_in_a_group)
+    assert sorted(result.entry_id for result in results) == list(range(1, 61))
+    ((death),) = deaths
+    assert (death.entry.id, death.attempts, death.given_up, death.together) == (1, 0, False, 5)
+    problem = death_problem("x.dd p1:/a", 1, death)
+    assert "together with 4 more" in problem.message
+    assert problem.examined_anyway
