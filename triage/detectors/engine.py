@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from triage.detectors.cache import cache_key, cached
+from triage.detectors.passages import Buffer
 from triage.errors import RuleError
 
-Buffer = bytes | bytearray | memoryview
 _NOTHING = b"no patterns"
 _EMPTY = object()
 

@@ -53,8 +53,8 @@ class Gates:
         self._missing = numpy.where(numpy.arange(SLOTS)[:, None] >= needed, numpy.inf, 0)
         self._needed = needed
         self._places = numpy.array(plan.places, dtype=numpy.int64).reshape(-1, SLOTS)
-        self._gates_of_text = _Table(links[:, 0], links[:, 1], count)
-        self._texts_of_gate = _Table(links[:, 1], links[:, 0], len(ways) * SLOTS)
+        self._gates_of_text = _Table.sorted_by(links[:, 0], links[:, 1], count)
+        self._texts_of_gate = _Table.sorted_by(links[:, 1], links[:, 0], len(ways) * SLOTS)
         self._count = count
 
     def places(self, codes: Codes, apart: Any) -> Iterator[tuple[int, list[tuple[int, int]]]]:
@@ -104,7 +104,7 @@ class Gates:
         by_text = numpy.argsort(
             identities.astype(numpy.uint16 if len(counts) < 0x10000 else numpy.int64), kind="stable"
         )
-        events = _Events(by_text, numpy.cumsum(counts) - counts, counts)
+        events = _Table(by_text, counts)
         in_sentences, anywhere = (_apart(ends, kind) for kind in (stops.sentences, stops.others))
 
         def keys(index: Any, at: Any) -> Any:
@@ -138,7 +138,7 @@ class Gates:
         alive = numpy.flatnonzero(numpy.minimum.reduce(totals, axis=0) > 0)
         return alive, numpy.argsort(totals[:, alive].T, axis=1)
 
-    def _at_gates(self, events: _Events, gates: Any) -> tuple[Any, Any]:
+    def _at_gates(self, events: _Table, gates: Any) -> tuple[Any, Any]:
         """Events that open gates: the position of the gate among those given, and the event."""
         texts, gate = self._texts_of_gate.of(gates)
         found, source = events.of(texts)
@@ -229,15 +229,19 @@ class _Table:
     """Numbers that belong to each of many keys.
 
     Args:
-        keys: A key for each number.
-        values: The numbers.
-        count: Keys are below it.
+        values: The numbers, those of key 0 first.
+        counts: How many belong to each key.
     """
 
-    def __init__(self, keys: Any, values: Any, count: int) -> None:
-        self._values = values[numpy.argsort(keys, kind="stable")]
-        self._counts = numpy.bincount(keys, minlength=count)
-        self._starts = numpy.cumsum(self._counts) - self._counts
+    def __init__(self, values: Any, counts: Any) -> None:
+        self._values = values
+        self._counts = counts
+        self._starts = numpy.cumsum(counts) - counts
+
+    @classmethod
+    def sorted_by(cls, keys: Any, values: Any, count: int) -> _Table:
+        """From a key, below ``count``, for each number."""
+        return cls(values[numpy.argsort(keys, kind="stable")], numpy.bincount(keys, minlength=count))
 
     def of(self, keys: Any) -> tuple[Any, Any]:
         """The numbers of the given keys, and for each the position of its key among these."""
@@ -245,13 +249,6 @@ class _Table:
         source = numpy.repeat(numpy.arange(len(keys)), counts)
         inside = numpy.arange(len(source)) - numpy.repeat(numpy.cumsum(counts) - counts, counts)
         return self._values[self._starts[keys][source] + inside], source
-
-
-class _Events(_Table):
-    """Events by text, from a sorting that is at hand."""
-
-    def __init__(self, by_text: Any, starts: Any, counts: Any) -> None:
-        self._values, self._starts, self._counts = by_text, starts, counts
 
 
 def _merged(

@@ -10,9 +10,9 @@ from functools import cached_property
 
 from triage.detectors.byte_patterns import character_pattern, encodings_for, literal_pattern, marks_after
 from triage.detectors.characters import Folding, forms, touches
-from triage.detectors.engine import Buffer, Pattern, Store, make_engine
+from triage.detectors.engine import Pattern, Store, escape_bytes, make_engine
 from triage.detectors.frequent import FREQUENT
-from triage.detectors.passages import decode_lenient, unit
+from triage.detectors.passages import Buffer, decode_lenient, unit
 from triage.detectors.syntax import parser
 from triage.errors import RuleError
 from triage.model.rules import KeywordTerm
@@ -65,7 +65,7 @@ def _word(text: str, folding: Folding, encoding: str) -> tuple[bytes, bool] | No
         return None
     word = word[:_LONGEST]
     if folding.case and word.isascii() and all(set(forms(c, folding)) == {c.lower(), c.upper()} for c in word):
-        return b"".join(b"\\x%02x" % byte for byte in word.encode(encoding)), True
+        return escape_bytes(word.encode(encoding)), True
     parts = [character_pattern(character, folding, encoding) for character in word]
     marks = [marks_after(character, folding, encoding) for character in word[:-1]]
     return b"".join(part + mark for part, mark in zip((p or b"" for p in parts), [*marks, b""], strict=True)), False

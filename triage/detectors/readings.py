@@ -72,8 +72,6 @@ class ByteReading:
     Only where most bytes may be text; what lies between such parts is one NUL.
     """
 
-    encoding = "utf-8"
-
     def __init__(self, raw: bytes) -> None:
         all_flags = _text_flags(numpy.frombuffer(raw, dtype=numpy.uint8))
         self._parts = list(_text_parts(all_flags))
@@ -140,12 +138,8 @@ def _text_parts(flags: Any) -> Iterator[tuple[int, int]]:
     enough = numpy.flatnonzero(inside >= _SURE)
     if size % 8 and flags[-_NEARBY:].sum() >= _SURE:
         enough = numpy.append(enough, (size - _NEARBY) // 8)
-    if not len(enough):
-        return
-    cuts = numpy.flatnonzero(numpy.diff(enough) > 3 * groups)
-    firsts = numpy.concatenate((enough[:1], enough[cuts + 1])) * 8 - _NEARBY
-    pasts = numpy.concatenate((enough[cuts], enough[-1:])) * 8 + 2 * _NEARBY
-    yield from zip(numpy.maximum(firsts, 0).tolist(), numpy.minimum(pasts, size).tolist(), strict=True)
+    for first, last in _runs(enough, 3 * groups):
+        yield max(0, first * 8 - _NEARBY), min(last * 8 + 2 * _NEARBY, size)
 
 
 def whole(raw: bytes) -> Reading | None:
@@ -176,7 +170,7 @@ def wide(raw: bytes) -> Iterator[Reading]:
     for encoding, units in (("utf-16-le", little), ("utf-16-be", big)):
         places = numpy.flatnonzero(_in_a_row(units))
         for parity in (0, 1):
-            for first, last in _runs(places[places % 2 == parity]):
+            for first, last in _runs(places[places % 2 == parity], 2 * _AROUND):
                 start = max(parity, first - _AROUND)
                 stop = min(len(raw), last + _FEWEST + _AROUND)
                 yield Reading(raw[start : stop - (stop - start) % 2], start, encoding)
@@ -214,11 +208,11 @@ def in_order(raw: bytes, little: int, end: int) -> str:
     return "utf-16-be" if little % 2 else "utf-16-le"
 
 
-def _runs(places: Any) -> Iterator[tuple[int, int]]:
-    """First and last of places that follow one another closely; ascending."""
+def _runs(places: Any, gap: int) -> Iterator[tuple[int, int]]:
+    """First and last of places that follow one another by at most a gap; ascending."""
     if not len(places):
         return
-    cuts = numpy.flatnonzero(numpy.diff(places) > 2 * _AROUND)
+    cuts = numpy.flatnonzero(numpy.diff(places) > gap)
     firsts = numpy.concatenate((places[:1], places[cuts + 1]))
     lasts = numpy.concatenate((places[cuts], places[-1:]))
     yield from zip(firsts.tolist(), lasts.tolist(), strict=True)
