@@ -16,6 +16,7 @@ from triage.model.problem import Problem
 from triage.pipeline.progress import Observer, Progress, SilentObserver
 from triage.reporters.sanitise import safe_line
 
+PROBLEMS = 20
 LINE_SECONDS = 10.0
 BAR = 24
 
@@ -105,6 +106,7 @@ class LineObserver:
 
     def __init__(self) -> None:
         self._last = time.monotonic()
+        self._told = 0
 
     def opened(self, name: str, volumes: int) -> None:
         """A source was opened."""
@@ -124,7 +126,14 @@ class LineObserver:
         """Not in a log: the report has them."""
 
     def problem(self, problem: Problem) -> None:
-        """Not in a log: the report has them."""
+        """Those of the evidence and of workers, the first few; the report has all."""
+        if not problem.stage.startswith(("evidence", "pipeline")):
+            return
+        self._told += 1
+        if self._told <= PROBLEMS:
+            self._say(f"problem: {problem.address}: {problem.message}")
+        elif self._told == PROBLEMS + 1:
+            self._say("problem: further ones are in the report")
 
     def _due(self) -> bool:
         now = time.monotonic()
