@@ -25,8 +25,6 @@ from triage.model.content import ContentType, TextSegment
 # the three states (outside quotes, in one kind, in the other) of two attempts never meet.
 _TOKEN = re.compile(rb"<(?:(/?[A-Za-z_][^\s<>/\"'=]*+)((?:[^<>\"']++|\"[^\"]*+\"|'[^']*+')*+)>|(!--|!\[CDATA\[|[!?]))")
 _ATTRIBUTE = re.compile(rb"=\s{0,20}(?:\"([^\"]*+)\"|'([^']*+)')")
-_TO_FOLD = re.compile(rb"[ \t\r\n\f]{2}|[\t\r\n\f]")
-_FOLDED = re.compile(rb"[^ \t\r\n\f]++(?:[ \t\r\n\f](?![ \t\r\n\f])[^ \t\r\n\f]++)*+|[ \t\r\n\f]++")
 _BLANKS = b" \t\r\n\f"
 _BLANKS_ALIKE = bytes.maketrans(b"\t\r\n\f", b"    ")
 _ENDS = {b"!--": b"-->", b"![CDATA[": b"]]>", b"!": b">", b"?": b">"}
@@ -71,7 +69,8 @@ class _Reader:
 
     def read(self, position: int) -> None:
         """Read the whole document from an offset on."""
-        data, tag, text = self.data, self.tag, self.text
+        data, tag = self.data, self.tag
+        text = self.text if b"&" in data else self.plain
         begun = position
         while position >= 0:
             next_position = -1
@@ -184,15 +183,7 @@ class _Reader:
         if len(rest) < len(raw):
             self.body.add_break(" ")
             start += len(raw) - len(rest)
-        if _TO_FOLD.search(rest) is None:
-            self.body.add_bytes(rest, start)
-            return
-        for match in _FOLDED.finditer(rest):
-            piece = match[0]
-            if piece.isspace():
-                self.body.add_break(" ")
-            else:
-                self.body.add_bytes(piece.translate(_BLANKS_ALIKE), start + match.start())
+        self.body.add_folded(rest.translate(_BLANKS_ALIKE), start)
 
     def attribute_values(self, match: re.Match[bytes]) -> None:
         """Take in the attribute values of a tag that hide letters behind references."""

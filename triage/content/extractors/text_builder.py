@@ -7,6 +7,7 @@ import re
 from triage.content.extractors.interface import MAX_RUNS, cut_label
 from triage.model.content import TextSegment
 
+_BLANKS = re.compile(rb"  +")
 _BAD_BYTES = re.compile("[\udc80-\udcff]")
 _FLUSH = 4096
 # Soft hyphen, zero-width space, word joiner, byte order mark: invisible, and in the middle of words.
@@ -44,6 +45,42 @@ class TextBuilder:
         except UnicodeDecodeError:
             text = self._decode_wrong(raw)
         self._add(text, offset)
+        self.end = self._expected = offset + len(raw)
+
+    def add_folded(self, raw: bytes, offset: int) -> None:
+        """Add bytes that spell text in the encoding, with one blank for each run of them.
+
+        Args:
+            raw: Bytes in which a space is the only blank.
+            offset: Where they lie.
+        """
+        if raw.isascii():
+            self._add_ascii_folded(raw, offset)
+        else:
+            position = 0
+            for run in _BLANKS.finditer(raw):
+                self.add_bytes(raw[position : run.start()], offset + position)
+                self.add_break(" ")
+                position = run.end()
+            self.add_bytes(raw[position:], offset + position)
+
+    def _add_ascii_folded(self, raw: bytes, offset: int) -> None:
+        """As :meth:`add_folded`, in one go, since a byte is a character."""
+        if not raw:
+            return
+        if b"  " not in raw:
+            self._add(raw.decode("ascii"), offset)
+            self.end = self._expected = offset + len(raw)
+            return
+        before, gone = self._length, 0
+        self._add(_BLANKS.sub(b" ", raw).decode("ascii"), offset)
+        if self.is_full:
+            return
+        for run in _BLANKS.finditer(raw):
+            begin, behind = run.span()
+            gone += behind - begin - 1
+            if behind < len(raw):
+                self._offsets.append((before + behind - gone, offset + behind))
         self.end = self._expected = offset + len(raw)
 
     def _decode_wrong(self, raw: bytes) -> str:
