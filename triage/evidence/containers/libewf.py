@@ -1,4 +1,4 @@
-"""Expert Witness images, version 2 (Ex01), through libewf; logical evidence files (L01, Lx01) are named and refused.
+"""Expert Witness images, version 2 (Ex01), through libewf.
 
 The library opens files by itself, so it gets only paths that were looked at before. It is slow (15 MB/s), which does
 not matter for how seldom these are met.
@@ -16,7 +16,6 @@ from triage.evidence.containers.segment_file import SegmentFile, check_regular, 
 from triage.model.problem import Problem
 
 EX01 = b"EVF2\x0d\x0a\x81\x00"
-LOGICAL = (b"LVF\x09\x0d\x0a\xff\x00", b"LEF2\x0d\x0a\x81\x00")
 _MAX_READ = 1 << 20
 
 
@@ -100,9 +99,9 @@ class LibewfContainer:
 
 
 def detect(head: bytes, paths: tuple[Path, ...]) -> bool:
-    """True for the signatures of Ex01, L01 and Lx01."""
+    """True for the signature of Ex01."""
     del paths
-    return head[:8] == EX01 or head[:8] in LOGICAL
+    return head[:8] == EX01
 
 
 def open_container(paths: tuple[Path, ...], evidence_name: str) -> LibewfContainer:
@@ -110,21 +109,13 @@ def open_container(paths: tuple[Path, ...], evidence_name: str) -> LibewfContain
 
     Raises:
         SourceNotFoundError: A file cannot be read.
-        UnsupportedFormatError: A logical evidence file, or libewf is not installed.
+        UnsupportedFormatError: libewf is not installed.
         CorruptStructureError: The library refuses the set.
     """
     del evidence_name
     for path in paths:
         check_regular(path)
     name = shown_name(paths[0])
-    first = SegmentFile(paths[0])
-    logical = first.read_at(0, 8) in LOGICAL
-    first.close()
-    if logical:
-        raise UnsupportedFormatError(
-            f"logical evidence file (L01), not read by this version: {name}",
-            hint="export its files with the program that made it and hand in an image of them",
-        )
     try:
         import pyewf
     except ImportError as error:
