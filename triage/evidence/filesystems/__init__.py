@@ -37,7 +37,7 @@ class FileSystemUnit:
 
     def unavailable(self) -> str:
         """Why the unit cannot be used here, empty where it can."""
-        return "" if importlib.util.find_spec(self.needs) else f"needs {self.needs}"
+        return "" if not self.needs or importlib.util.find_spec(self.needs) else f"needs {self.needs}"
 
     def detect(self, media: Stream, image_offset: int, length: int) -> tuple[str, int]:
         """See :func:`detect_file_system`."""
@@ -51,6 +51,13 @@ class FileSystemUnit:
 
 
 FILE_SYSTEMS: tuple[FileSystemUnit, ...] = (
+    FileSystemUnit("xfs", "xfs", "", ("xfs",), "XFS, versions 4 and 5"),
+    FileSystemUnit("btrfs", "btrfs", "", ("btrfs",), "Btrfs with its subvolumes, snapshots and compression"),
+    FileSystemUnit("f2fs", "f2fs", "", ("f2fs",), "F2FS, as on Android phones"),
+    FileSystemUnit("squashfs", "squashfs", "", ("squashfs",), "SquashFS 4.0"),
+    FileSystemUnit("erofs", "erofs", "", ("erofs",), "EROFS"),
+    FileSystemUnit("cramfs", "cramfs", "", ("cramfs",), "cramfs, both byte orders"),
+    FileSystemUnit("romfs", "romfs", "", ("romfs",), "romfs"),
     FileSystemUnit(
         "tsk",
         "tsk",
@@ -99,6 +106,9 @@ def open_file_system(media: Stream, volume: Volume, evidence_name: str) -> FileS
     missing = ""
     for unit in FILE_SYSTEMS:
         if volume.file_system and volume.file_system not in unit.file_systems:
+            continue
+        is_last = unit is FILE_SYSTEMS[-1]
+        if not (volume.file_system or is_last or unit.detect(media, volume.image_offset, volume.length)[0]):
             continue
         missing = unit.unavailable()
         if not missing:

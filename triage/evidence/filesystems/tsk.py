@@ -16,6 +16,7 @@ from triage.evidence.filesystems.tsk_entries import EntryMaker
 from triage.evidence.filesystems.tsk_library import detect as detect_file_system
 from triage.evidence.filesystems.tsk_metadata import FSCRYPT, MetadataReader
 from triage.evidence.filesystems.tsk_runs import map_runs
+from triage.evidence.filesystems.tsk_space import TskSpace, covered_by
 from triage.evidence.filesystems.tsk_stream import TskStream, ZeroStream
 from triage.evidence.filesystems.tsk_walk import Walker
 from triage.evidence.tsk_image import TskImage
@@ -60,6 +61,7 @@ class TskFileSystem:
     Attributes:
         name: ``ntfs``, ``fat16`` ...
         block_size: Bytes of the unit in which the library counts (FAT: a sector).
+        size: Bytes of the file system from the start of the volume, 0 where unknown.
     """
 
     def __init__(
@@ -76,6 +78,8 @@ class TskFileSystem:
         self._metadata = MetadataReader(library, name, media, volume)
         attributes = AttributeReader(name, volume, self.block_size, is_mapped=self._is_mapped)
         self._maker = EntryMaker(library, name, volume, evidence_name, attributes, self._metadata)
+        self._space = TskSpace(library, name, media, volume, is_mapped=self._is_mapped)
+        self.size = self._space.size
         self._last: tuple[int, Any] = (-1, None)
 
     def walk(
@@ -144,6 +148,31 @@ class TskFileSystem:
             if initialised is None:
                 return ()
         return map_runs(attribute, entry.size, self.block_size, self._volume.image_offset, initialised)
+
+    def unallocated(self) -> Iterator[ByteRun]:
+        """Runs of free data units, ascending; ``file_offset`` counts through them.
+
+        Raises:
+            EvidenceError: Free space cannot be told; or, after the last run, a part of the map could not be read and
+                counts as free.
+        """
+        return self._space.unallocated(lambda: covered_by(self.walk(), self.byte_runs, self.block_size))
+
+    def slack_runs(self, entry: Entry) -> tuple[ByteRun, ...]:
+        """Where bytes lie that are allocated to an entry and not its content; see ``tsk_space``.
+
+        Raises:
+            ReadFailedError: The metadata record cannot be read.
+        """
+        attribute = find_attribute(self._file(entry), entry) if entry.size >= 0 and self._is_mapped else None
+        if attribute is None:
+            return ()
+        initialised = None
+        if self.name == "ntfs":
+            initialised = self._metadata.initialised_size(entry.meta_address, entry.address.stream)
+            if initialised is None:
+                return ()
+        return self._space.slack_runs(attribute, entry, initialised)
 
     def close(self) -> None:
         """Let go of the library's objects; a second call does nothing."""
