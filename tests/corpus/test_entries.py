@@ -6,6 +6,7 @@ are meant stand with their reason in ``accepted_differences.toml``. ``pytest -s`
 
 import hashlib
 import json
+import re
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
@@ -22,13 +23,13 @@ from triage.errors import EvidenceError, ReadFailedError
 from triage.evidence import Evidence, FileSystem, group_sources, open_evidence
 from triage.model.entry import Entry, EntryType
 from triage.model.problem import Problem
+from triage.model.volume import Volume
 
 pytestmark = pytest.mark.skipif(corpus_folder() is None, reason="no corpus: set TRIAGE_CORPUS")
 
-NOT_READ = ("xfs", "apfs", "btrfs", "squashfs", "aff4-l", "ad1")
-"""File systems that are not read."""
-NO_CONTAINER = ("QCOW", "VHDI", "VMDK", "MODI", "LVM", "VSHADOW")
-"""Layers that are not read."""
+INNER = re.compile(r"(?:LVM|VSHADOW|APFS_CONTAINER)\[/(?:lvm|vss|apfs)(\d+)\]")
+"""Layers whose volumes stand inside another, as the reference writes them."""
+SUFFIXES = {"LVM": "lv", "VSHADOW": "vss", "APFS_CONTAINER": "apfs"}
 LARGEST = 200 << 20
 """The truth has no digest of larger contents."""
 KINDS = {"ads": "file", "virtual": "file", "dir": "directory", "link": "symlink"}
@@ -67,24 +68,25 @@ class Found:
         return out
 
 
-def truth() -> dict[tuple[str, str | None], dict[int, list[dict[str, Any]]]]:
-    """Rows by image and member, then by offset of the volume; those of bare volumes, which stand there twice, once."""
+def inner_name(layer: str) -> str:
+    """Suffix of the volume that a layer opens, ``lv1``; empty for those of a partition table."""
+    found = INNER.search(layer)
+    return SUFFIXES[found[0].partition("[")[0]] + found[1] if found else ""
+
+
+def truth() -> dict[tuple[str, str | None], dict[tuple[int, str], list[dict[str, Any]]]]:
+    """Rows by image and member, then by volume; those of bare volumes, which stand there twice, once."""
     folder = corpus_folder()
-    out: dict[tuple[str, str | None], dict[int, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
+    out: dict[tuple[str, str | None], dict[tuple[int, str], list[dict[str, Any]]]]
+    out = defaultdict(lambda: defaultdict(list))
     if folder is None:
         return {}
     seen = set()
     for line in (folder / "truth.jsonl").read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
-        if (
-            row["fs"] in NOT_READ
-            or row["image"].endswith(".aff4")
-            or any(part in row["layer"] for part in NO_CONTAINER)
-        ):
-            continue
         key = (row["image"], row["member"], row["partition_offset"], row["path"], row.get("meta"), row["size"])
         if row["layer"] != "raw@0" or key not in seen:
-            out[row["image"], row["member"]][row["partition_offset"]].append(row)
+            out[row["image"], row["member"]][row["partition_offset"] or 0, inner_name(row["layer"])].append(row)
         seen.add(key)
     return out
 
@@ -142,12 +144,12 @@ def digest(file_system: FileSystem, entry: Entry, media: Any) -> str | None:
     assert len(data) == entry.size
     runs = file_system.byte_runs(entry)
     position = 0
-    for run in runs:
+    for run in runs if media is not None else ():
         assert run.file_offset == position
         stored = media.read_at(run.image_offset, run.length) if run.image_offset >= 0 else bytes(run.length)
         assert stored == data[position : position + run.length], f"{entry.address}: byte runs name other bytes"
         position += run.length
-    if runs and runs[0].image_offset >= 0:
+    if runs and runs[0].image_offset >= 0 and entry.image_offset >= 0:
         assert entry.image_offset == runs[0].image_offset
     return hashlib.md5(data).hexdigest()
 
@@ -183,15 +185,23 @@ def compare(found: dict[bytes, list[Found]], rows: list[dict[str, Any]]) -> list
     return out
 
 
+def volumes_at(evidence: Evidence, offset: int, inner: str) -> list[Volume]:
+    """The volume that begins at an offset, or that a layer opened in it."""
+    base = [one for one in evidence.volumes if one.image_offset == offset and not one.parent and one.name != "p0"]
+    if not inner:
+        return [one for one in base if one.file_system]
+    return [one for one in evidence.volumes if one.name in {f"{volume.name}.{inner}" for volume in base}]
+
+
 @pytest.mark.parametrize("key", sorted(TRUTH, key=str), ids=lambda key: "!".join(filter(None, key)))
 def test_entries_equal_the_truth(key: tuple[str, str | None], tmp_path: Path, table: list[tuple[Any, ...]]) -> None:
     """Path, type, size, MD5, state and metadata address of every entry, but for the accepted differences."""
     used: set[tuple[frozenset[str], str]] = set()
     with opened(key, tmp_path) as evidence:
-        for offset, rows in TRUTH[key].items():
-            (volume,) = [one for one in evidence.volumes if one.image_offset == offset and one.file_system]
+        for (offset, inner), rows in TRUTH[key].items():
+            (volume,) = volumes_at(evidence, offset, inner)
             assert volume.file_system == NAMES.get(rows[0]["fs"], rows[0]["fs"])
-            found, problems = find_all(evidence.file_system(volume.name), evidence.media)
+            found, problems = find_all(evidence.file_system(volume.name), None if volume.parent else evidence.media)
             unexplained = []
             differences = compare(found, rows)
             for what, path in differences:

@@ -24,9 +24,9 @@ def put(disk: bytearray, offset: int, data: bytes) -> None:
 
 
 def ext_like(size: int = 4096) -> bytes:
-    """Bytes with the signature of btrfs's small friend EROFS: recognised, not read."""
+    """Bytes with the signature of ReFS: recognised, not read."""
     raw = bytearray(size)
-    raw[1024:1028] = b"\xe2\xe1\xf5\xe0"
+    raw[3:11] = b"ReFS\x00\x00\x00\x00"
     return bytes(raw)
 
 

@@ -6,9 +6,24 @@ gives volumes; each volume may hold a file system (``filesystems/``), which give
 
 from __future__ import annotations
 
+import os
+
+# Arrays here hold bits and keys; threads for multiplying them would only take memory in every worker.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 from triage.evidence.interface import Container, FileSystem
+from triage.evidence.keychain import Keychain, load_keychain
 from triage.evidence.opener import Evidence, open_evidence
 from triage.evidence.sources import group_sources
 from triage.evidence.verify import VerifyResult
 
-__all__ = ["Container", "Evidence", "FileSystem", "VerifyResult", "group_sources", "open_evidence"]
+__all__ = [
+    "Container",
+    "Evidence",
+    "FileSystem",
+    "Keychain",
+    "VerifyResult",
+    "group_sources",
+    "load_keychain",
+    "open_evidence",
+]

@@ -53,10 +53,12 @@ class FileSystem(Protocol):
     Attributes:
         name: ``ntfs``, ``fat16``, ``ext4``, ``hfs+``, ``iso9660`` ...
         block_size: Bytes in a data unit, 0 where unknown.
+        size: Bytes of the file system from the start of the volume, 0 where unknown.
     """
 
     name: str
     block_size: int
+    size: int
 
     def walk(
         self, *, skip: frozenset[int] = frozenset(), entering: Callable[[int, bytes], None] | None = None
@@ -87,6 +89,22 @@ class FileSystem(Protocol):
 
     def byte_runs(self, entry: Entry) -> tuple[ByteRun, ...]:
         """Where the content lies, by ``file_offset``."""
+        ...
+
+    def unallocated(self) -> Iterator[ByteRun]:
+        """Space that no file owns, ascending; ``file_offset`` counts through it.
+
+        Raises:
+            EvidenceError: It cannot be told, or a part of it.
+        """
+        ...
+
+    def slack_runs(self, entry: Entry) -> tuple[ByteRun, ...]:
+        """Where bytes lie that are allocated to an entry and are not its content; ``file_offset`` counts through them.
+
+        Raises:
+            EvidenceError: The metadata record cannot be read.
+        """
         ...
 
     def close(self) -> None:

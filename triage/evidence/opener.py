@@ -8,21 +8,24 @@ it. Everything else is refused, because an image that is read wrongly looks like
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from triage.errors import CorruptStructureError, EncryptedVolumeError, UnsupportedFormatError
+from triage.errors import CorruptStructureError, UnsupportedFormatError
 from triage.evidence.containers import CONTAINERS, ContainerUnit
 from triage.evidence.containers.foreign import find_foreign
+from triage.evidence.containers.logical import LogicalContainer
 from triage.evidence.containers.segment_file import check_regular, read_head, shown_name, shown_path
-from triage.evidence.filesystems import open_file_system
 from triage.evidence.interface import Container, FileSystem
+from triage.evidence.keychain import Keychain
 from triage.evidence.sources import segment_names
+from triage.evidence.stack import Place, Stack
+from triage.evidence.unowned import Space, VolumeReader
 from triage.evidence.verify import VerifyResult, digest_media
 from triage.evidence.volumes import Layout, find_volumes
-from triage.model.address import Address
 from triage.model.problem import Problem, Reason
-from triage.model.volume import Allocation, EvidenceSource
+from triage.model.volume import Allocation, EvidenceSource, Volume
 
 STAGE = "evidence/opener"
 HEAD = 4096
@@ -36,8 +39,9 @@ class Evidence:
     Args:
         source: The file set.
         container: Closed together with the evidence.
-        layout: The volumes in it.
-        problems: Seen at opening, those of container and volumes not among them.
+        stack: How to get at its volumes; closed together with the evidence.
+        volumes: What was found in it.
+        problems: Seen at opening, those of the container not among them.
 
     Attributes:
         source: The file set handed in.
@@ -47,40 +51,53 @@ class Evidence:
     """
 
     def __init__(
-        self, source: EvidenceSource, container: Container, layout: Layout, problems: Sequence[Problem] = ()
+        self,
+        source: EvidenceSource,
+        container: Container,
+        stack: Stack,
+        volumes: Sequence[Volume],
+        problems: Sequence[Problem] = (),
     ) -> None:
         self.source = source
         self.media = container.media
-        self.volumes = layout.volumes
-        self.problems = (*container.problems, *problems, *layout.problems)
+        self.volumes = tuple(volumes)
+        self.problems = (*container.problems, *problems)
         self._container = container
+        self._stack = stack
         self._open: list[FileSystem] = []
 
     def file_system(self, volume: str) -> FileSystem:
         """The file system of a volume, opened anew.
 
         Args:
-            volume: ``p1``, ``p2`` ...
+            volume: ``p1``, ``p2.lv1`` ...; layers on the way to it are opened.
 
         Raises:
             EncryptedVolumeError: The volume needs a key.
             UnsupportedFormatError: There is no such volume, or no file system in it that is read.
             CorruptStructureError: The file system does not hold.
         """
-        for candidate in self.volumes:
-            if candidate.name == volume and candidate.allocation is Allocation.ALLOCATED:
-                break
-        else:
-            raise UnsupportedFormatError(f"no such volume: {volume}", address=self.source.name)
-        address = str(Address(self.source.name, volume, b"/"))
-        if not candidate.file_system:
-            if candidate.encryption:
-                raise EncryptedVolumeError(f"encrypted volume: {candidate.encryption}", address=address)
-            words = candidate.unsupported or "no file system"
-            raise UnsupportedFormatError(f"volume not read: {words}", address=address)
-        opened = open_file_system(self.media, candidate, self.source.name)
+        opened = self._stack.file_system(volume)
         self._open.append(opened)
         return opened
+
+    def reader(self, volume: str) -> VolumeReader:
+        """What reads files and space of a volume, opened anew.
+
+        Args:
+            volume: ``p1``, ``p2.lv1`` ..., or ``p0`` for the space outside all volumes.
+
+        Raises:
+            EvidenceError: As :meth:`file_system`.
+        """
+        opened = self._stack.reader(volume)
+        if opened.file_system is not None:
+            self._open.append(opened.file_system)
+        return opened
+
+    def gap(self, volume: Volume) -> Space:
+        """The space of a gap among :attr:`volumes`."""
+        return self._stack.gap(volume)
 
     def read_problems(self) -> tuple[Problem, ...]:
         """Problems that reading brought up since the last call, such as damaged chunks; each once."""
@@ -116,6 +133,7 @@ class Evidence:
         """Close file systems and files; a second call does nothing."""
         while self._open:
             self._open.pop().close()
+        self._stack.close()
         self._container.close()
 
     def __enter__(self) -> Evidence:
@@ -127,13 +145,22 @@ class Evidence:
         self.close()
 
 
-def open_evidence(paths: Sequence[Path], *, name: str = "", as_raw: bool = False) -> Evidence:
+def open_evidence(
+    paths: Sequence[Path],
+    *,
+    name: str = "",
+    as_raw: bool = False,
+    keychain: Keychain | None = None,
+    layers: bool = True,
+) -> Evidence:
     """Open the files of one evidence source.
 
     Args:
         paths: Every segment, in order; see :func:`~triage.evidence.sources.group_sources`.
         name: Name in addresses, the name of the first file where empty.
         as_raw: Where nothing else claims the bytes, take them as they are; a container that is read stays one.
+        keychain: Secrets for what is encrypted.
+        layers: Open every layer at once, so that ``volumes`` is whole; else only those on the way to what is asked for.
 
     Raises:
         SourceNotFoundError: A file does not exist, cannot be read or is no regular file.
@@ -144,40 +171,81 @@ def open_evidence(paths: Sequence[Path], *, name: str = "", as_raw: bool = False
     files = tuple(Path(path) for path in paths)
     if not files:
         raise UnsupportedFormatError("no evidence file named")
+    opening = _Opening(name or files[0].name, files, as_raw, keychain or Keychain(), layers)
+    if files[0].is_dir():
+        return opening.open(next(unit for unit in CONTAINERS if unit.detect(b"", files)))
     for path in files:
         check_regular(path)
-    name = name or files[0].name
     head = read_head(files[0], HEAD)
     claims = [unit for unit in CONTAINERS if unit.detect(head, files)]
     try:
-        return _open_as(claims[0], name, files, as_raw)
+        return opening.open(claims[0])
     except (UnsupportedFormatError, CorruptStructureError):
         if not as_raw or claims[0].name in _UNPROVEN:
             raise
-    return _open_as(next(unit for unit in claims if unit.name in _UNPROVEN), name, files, as_raw)
+    return opening.open(next(unit for unit in claims if unit.name in _UNPROVEN))
 
 
-def _open_as(unit: ContainerUnit, name: str, files: tuple[Path, ...], as_raw: bool) -> Evidence:
-    container = unit.open(files, name)
-    try:
-        return _stack(unit, container, name, files, as_raw)
-    except BaseException:
-        container.close()
-        raise
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """What is asked of :func:`open_evidence`."""
 
+    name: str
+    files: tuple[Path, ...]
+    as_raw: bool
+    keychain: Keychain
+    layers: bool
 
-def _stack(unit: ContainerUnit, container: Container, name: str, files: tuple[Path, ...], as_raw: bool) -> Evidence:
-    media = container.media
-    unproven = unit.name in _UNPROVEN
-    if unproven and not as_raw:
-        foreign = find_foreign(media)
-        if foreign is not None:
-            raise UnsupportedFormatError(f"{foreign.name}, not read: {shown_path(files[0])}", hint=foreign.hint)
-    layout = find_volumes(media, name, container.sector_size)
-    if unproven and not as_raw and not layout.is_recognised:
-        raise _unrecognised(files, media.size, layout, container)
-    source = EvidenceSource(name, files, container.name, media.size, container.stored_hashes, container.details)
-    return Evidence(source, container, layout, _name_problems(unit, name, files))
+    def open(self, unit: ContainerUnit) -> Evidence:
+        container = unit.open(self.files, self.name, self.keychain)
+        try:
+            if isinstance(container, LogicalContainer):
+                return self._logical(container)
+            return self._disk(unit, container)
+        except BaseException:
+            container.close()
+            raise
+
+    def _source(self, container: Container) -> EvidenceSource:
+        return EvidenceSource(
+            self.name,
+            self.files,
+            container.name,
+            container.media.size,
+            container.stored_hashes,
+            container.details,
+        )
+
+    def _logical(self, container: LogicalContainer) -> Evidence:
+        """Files and no disk: one volume."""
+        size = container.media.size
+        volume = Volume("p1", 0, size, Allocation.ALLOCATED, "logical", container.logical, container.logical)
+        stack = Stack(container.media, Layout((), (), True), self.name, self.keychain)
+        stack.add(Place(volume, None, container.file_system))
+        if not any(stack.file_system("p1").walk()):
+            raise UnsupportedFormatError(
+                f"no file in it ({container.logical}): {shown_path(self.files[0])}", hint="check the path"
+            )
+        return Evidence(self._source(container), container, stack, (volume,))
+
+    def _disk(self, unit: ContainerUnit, container: Container) -> Evidence:
+        media, files = container.media, self.files
+        proves_nothing = unit.name in _UNPROVEN and not self.as_raw
+        if proves_nothing:
+            foreign = find_foreign(media)
+            if foreign is not None:
+                raise UnsupportedFormatError(f"{foreign.name}, not read: {shown_path(files[0])}", hint=foreign.hint)
+        layout = find_volumes(media, self.name, container.sector_size)
+        if proves_nothing and not layout.is_recognised:
+            raise _unrecognised(files, media.size, layout, container)
+        stack = Stack(media, layout, self.name, self.keychain)
+        try:
+            volumes, problems = stack.expand() if self.layers else (layout.volumes, layout.problems)
+        except BaseException:
+            stack.close()
+            raise
+        named = _name_problems(unit, self.name, files)
+        return Evidence(self._source(container), container, stack, volumes, (*named, *problems))
 
 
 def _unrecognised(files: tuple[Path, ...], size: int, layout: Layout, container: Container) -> UnsupportedFormatError:

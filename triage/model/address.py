@@ -7,6 +7,7 @@ Text form::
     laptop.E01 p2:/a.txt$slack                          slack behind the end of a file
     laptop.E01 p2:$unallocated@4096+65536               space that no file owns: offset in the volume and length, bytes
     laptop.E01 p0:$gap@1024+512                         p0 is the image as a whole
+    laptop.E01 p3.luks1.lv2:/home/x                     volumes that layers open
 
 Names in evidence are bytes and may hold anything. In the text form, bytes that are not valid UTF-8, control, format
 (bidi, zero-width) and unassigned characters become ``\xNN`` per byte, a backslash becomes ``\x5c``, and characters that
@@ -81,7 +82,7 @@ class Address:
     Attributes:
         evidence: Name of the evidence source, for instance ``laptop.E01``.
         volume: ``p1``, ``p2`` ... in the order of the partition table; ``p0`` is the image as a whole. A bare file
-            system is ``p1``.
+            system is ``p1``. What a layer opens inside has its name behind a dot: ``p2.lv1``, ``p2.vss3``.
         path: Absolute path in the volume as stored bytes, beginning with ``/``; empty for space that no file owns.
         stream: Name of an alternate data stream or resource fork (``rsrc``), empty for the default data.
         members: One name for each container stepped into, as stored bytes.
@@ -133,7 +134,7 @@ class Address:
             ValueError: ``text`` is not an address.
         """
         # Evidence names may hold blanks: the volume is the first " pN:/" or " pN:$" from the left.
-        best = re.search(r"(?s)^(.*?) ([a-z]+\d+):(?=[/$])", text)
+        best = re.search(r"(?s)^(.*?) ([a-z]+\d+(?:\.[a-z]+\d+)*):(?=[/$])", text)
         if best is None:
             raise ValueError(f"not an address: {text!r}")
         evidence = unescape_name(best[1]).decode("utf-8", "surrogateescape")

@@ -24,6 +24,8 @@ class EntryState(StrEnum):
     ALLOCATED = "allocated"
     DELETED = "deleted"
     ORPHAN = "orphan"
+    SLACK = "slack"
+    UNALLOCATED = "unallocated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,9 @@ class Entry:
 
     @property
     def state(self) -> EntryState:
-        """Allocated, deleted or orphan."""
+        """Allocated, deleted or orphan; slack or unallocated for space that is no file's content."""
+        if self.address.space:
+            return EntryState.SLACK if self.address.space.endswith("slack") else EntryState.UNALLOCATED
         if self.orphan:
             return EntryState.ORPHAN
         return EntryState.ALLOCATED if self.alloc_name else EntryState.DELETED

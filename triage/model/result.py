@@ -9,6 +9,27 @@ from triage.model.problem import Problem
 
 
 @dataclass(frozen=True, slots=True)
+class SlackResult:
+    """The slack behind the content of an entry.
+
+    Attributes:
+        file_size: Bytes of the content that it lies behind.
+        size: Bytes of slack.
+        image_offset: Of its first byte, -1 where unknown.
+        digest: SHA-256.
+        facts: What it says; None where the same worker sent the facts of this digest before.
+        content_type: Of slack.
+    """
+
+    file_size: int
+    size: int
+    image_offset: int
+    digest: str
+    facts: ContentFacts | None
+    content_type: ContentType
+
+
+@dataclass(frozen=True, slots=True)
 class EntryResult:
     """The outcome of one entry.
 
@@ -21,6 +42,7 @@ class EntryResult:
         named: Hits of rules that read the name.
         problems: What went wrong with this name (unreadable, encrypted ...), beside those in ``facts``.
         examined: False where nothing could be examined.
+        slack: What lies in the slack behind the content, where a byte of it is not zero.
     """
 
     entry_id: int
@@ -30,3 +52,4 @@ class EntryResult:
     named: Detection | None = None
     problems: tuple[Problem, ...] = ()
     examined: bool = True
+    slack: SlackResult | None = None

@@ -41,8 +41,10 @@ class Volume:
     """One volume of an evidence source.
 
     Attributes:
-        name: ``p1``, ``p2`` ... for allocated volumes in table order; ``p0`` for parts outside them.
-        image_offset: Bytes from the start of the decoded media.
+        name: ``p1``, ``p2`` ... for allocated volumes in table order; ``p0`` for parts outside them; ``p2.lv1``,
+            ``p3.luks1.lv2`` ... for what a layer opens inside a volume.
+        image_offset: Bytes from the start of the decoded media; 0 in a volume that a layer opens, whose bytes have no
+            fixed place there.
         length: Bytes.
         allocation: Allocated, unallocated or metadata.
         system: Volume system: ``mbr``, ``gpt``, ``apm``, ``bsd``, ``sun`` or ``bare``.
@@ -51,6 +53,7 @@ class Volume:
         block_size: Bytes in a data unit, 0 where unknown.
         encryption: Method seen (``BitLocker``, ``LUKS`` ...), empty where none.
         unsupported: What was recognised but cannot be read, in words; empty where all is well.
+        parent: Name of the volume that a layer opened to get this one; empty for those of a volume system.
     """
 
     name: str
@@ -63,3 +66,4 @@ class Volume:
     block_size: int = 0
     encryption: str = ""
     unsupported: str = ""
+    parent: str = ""

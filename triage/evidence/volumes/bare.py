@@ -100,14 +100,17 @@ class Prober:
         name, block_size = detect_file_system(media, start, length)
         if early is not None and early.keep_file_system:
             return Content(name, block_size, early.name, "", early.hint, is_recognised=True)
-        if name and (signed is not None or name not in _UNSURE):
+        if name and name not in _UNSURE:
             behind = early or signatures.recognise_end(media, start, length)
-            remains = f"{behind.name} metadata at {behind.offset}" if behind else ""
+            others = signatures.signed_besides(media, start, length, name)
+            if behind is not None:
+                others.append(f"{behind.name} metadata at {behind.offset}")
+            remains = ", ".join(others)
             return Content(name, block_size, is_recognised=True, remains=remains)
         late = early or signatures.recognise_late(media, start, length)
         if late is not None:
             return _not_read(late)
-        if name:
+        if name and signed is None:
             return Content(name, block_size, is_recognised=True)
         if signed is not None:
             return Content(unsupported=f"{signed.name}, damaged", hint=signed.hint, is_recognised=True, is_damaged=True)

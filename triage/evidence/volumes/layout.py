@@ -42,12 +42,15 @@ class LayoutBuilder:
         media: Decoded media.
         prober: Looks into the volumes.
         evidence_name: For the addresses of Problems.
+        parent: Name of the volume that the media are, empty for those of an image.
 
     Attributes:
         is_anything_recognised: Something known was found in a volume so far.
     """
 
-    def __init__(self, media: Stream, prober: Prober, evidence_name: str) -> None:
+    def __init__(self, media: Stream, prober: Prober, evidence_name: str, parent: str = "") -> None:
+        self._parent = parent
+        self._outside = f"{parent}.p0" if parent else "p0"
         self._size = media.size
         self._prober = prober
         self._name = evidence_name
@@ -73,7 +76,7 @@ class LayoutBuilder:
         """The whole media as one volume."""
         if content.is_empty:
             content = replace(content, unsupported="every byte is zero")
-        self._add_volume(0, self._size, "bare", "", content)
+        self._add_volume(0, self._size, "bare", "", content, self._parent or "p1")
 
     def add_table(self, table: Table, parts: list[Part]) -> None:
         """Every part of a table, in its order."""
@@ -89,7 +92,7 @@ class LayoutBuilder:
                 continue
             if part.metadata:
                 self._metadata.append(
-                    Volume("p0", part.start, length, Allocation.METADATA, table.system, part.description)
+                    Volume(self._outside, part.start, length, Allocation.METADATA, table.system, part.description)
                 )
             else:
                 self._add_volume(
@@ -130,8 +133,11 @@ class LayoutBuilder:
             self._remark(Remark(Reason.TRUNCATED, message, hint, missing))
         return part.length - max(0, missing)
 
-    def _add_volume(self, start: int, length: int, system: str, description: str, content: Content) -> None:
-        name = f"p{len(self._volumes) + 1}"
+    def _add_volume(
+        self, start: int, length: int, system: str, description: str, content: Content, name: str = ""
+    ) -> None:
+        if not name:
+            name = f"{self._parent}.p{len(self._volumes) + 1}" if self._parent else f"p{len(self._volumes) + 1}"
         if content.is_empty and not content.unsupported:
             description = f"{description}, all zeros" if description else "all zeros"
         self._volumes.append(
@@ -166,7 +172,7 @@ class LayoutBuilder:
         self._problems.append(Problem(address, STAGE, reason, message, content.hint, length))
 
     def _remark(self, remark: Remark) -> None:
-        address = str(Address(self._name, "p0", b"/"))
+        address = str(Address(self._name, self._outside, b"/"))
         missing = min(remark.missing, MAX_MISSING)
         self._problems.append(
             Problem(address, STAGE, remark.reason, remark.message, remark.hint, missing, remark.anyway)
@@ -202,6 +208,6 @@ class LayoutBuilder:
         if position < self._size:
             gaps.append((position, self._size))
         return [
-            Volume("p0", begin, end - begin, Allocation.UNALLOCATED, system, "not in any partition")
+            Volume(self._outside, begin, end - begin, Allocation.UNALLOCATED, system, "not in any partition")
             for begin, end in gaps
         ]

@@ -20,7 +20,7 @@ HEAD = 0x11000
 """Bytes of the beginning of a volume that are looked at at once."""
 
 _UNREAD = "not read by this version; mount it read-only elsewhere and hand in an image made of its files"
-_UNLOCK = "unlock it elsewhere with its password or recovery key and hand in an image of the plain volume"
+_UNLOCK = "give its password, recovery key or key file, for instance with --password-file"
 _REPAIR = "try another tool on a copy; the signature is there, the structure behind it is not sound"
 _ASSEMBLE = "assemble the array or volume group elsewhere and hand in an image of it"
 
@@ -61,16 +61,8 @@ _FIRST = (
     _Signature(0x8000, b"SKUL\xba\xbe", "LUKS2 (second header)", True, _UNLOCK),
     _Signature(0x10000, b"SKUL\xba\xbe", "LUKS2 (second header)", True, _UNLOCK),
     _Signature(32, b"NXSB", "APFS container"),
-    _Signature(0, b"XFSB", "XFS"),
-    _Signature(0x10040, b"_BHRfS_M", "btrfs"),
-    _Signature(1024, b"\x10\x20\xf5\xf2", "F2FS"),
-    _Signature(1024, b"\xe2\xe1\xf5\xe0", "EROFS"),
     _Signature(3, b"ReFS\x00\x00\x00\x00", "ReFS"),
-    _Signature(0, b"hsqs", "squashfs"),
-    _Signature(0, b"sqsh", "squashfs"),
-    _Signature(0, b"\x45\x3d\xcd\x28", "cramfs"),
-    _Signature(0, b"\x28\xcd\x3d\x45", "cramfs"),
-    _Signature(0x200, b"\x45\x3d\xcd\x28", "cramfs"),
+    _Signature(0, b"sqsh", "squashfs, big-endian"),
     _Signature(0x8000, b"JFS1", "JFS"),
     _Signature(0x10034, b"ReIsErFs", "ReiserFS"),
     _Signature(0x10034, b"ReIsEr2Fs", "ReiserFS"),
@@ -97,6 +89,15 @@ _SECOND = (
 _MINIX = (0x137F, 0x138F, 0x2468, 0x2478)
 
 _READ = (
+    _Signature(0, b"XFSB", "XFS", hint=_REPAIR),
+    _Signature(0x10040, b"_BHRfS_M", "btrfs", hint=_REPAIR),
+    _Signature(1024, b"\x10\x20\xf5\xf2", "F2FS", hint=_REPAIR),
+    _Signature(1024, b"\xe2\xe1\xf5\xe0", "EROFS", hint=_REPAIR),
+    _Signature(0, b"hsqs", "squashfs", hint=_REPAIR),
+    _Signature(0, b"\x45\x3d\xcd\x28", "cramfs", hint=_REPAIR),
+    _Signature(0, b"\x28\xcd\x3d\x45", "cramfs", hint=_REPAIR),
+    _Signature(0x200, b"\x45\x3d\xcd\x28", "cramfs", hint=_REPAIR),
+    _Signature(0, b"-rom1fs-", "romfs", hint=_REPAIR),
     _Signature(3, b"NTFS    ", "NTFS", hint=_REPAIR),
     _Signature(3, b"EXFAT   ", "exFAT", hint=_REPAIR),
     _Signature(1024 + 56, b"\x53\xef", "ext2, ext3 or ext4", hint=_REPAIR),
@@ -109,6 +110,9 @@ _READ = (
     _Signature(65536 + 1372, b"\x19\x54\x01\x19", "UFS", hint=_REPAIR),
 )
 """File systems that are read; where the reader refuses one all the same, it is damaged."""
+
+_SAME = {"ext2, ext3 or ext4": "ext", "HFS+": "hfs", "ISO 9660": "iso9660"}
+"""Beginning of our name of a file system, where it is not the signature's in small letters."""
 
 _TO_GO = bytes.fromhex("3bd66749292ed84a8399f6a339e3d001")
 _TO_GO_EOW = bytes.fromhex("3b4da89280dd0e4d9e4eb1e3284eaed8")
@@ -162,6 +166,21 @@ def recognise_readable(media: Stream, image_offset: int, length: int) -> Recogni
     """The signature of a file system that is read; arguments as :func:`recognise`."""
     window = _Window(media, image_offset, length)
     return _match(window, _READ) or _fat(window)
+
+
+def signed_besides(media: Stream, image_offset: int, length: int, file_system: str) -> list[str]:
+    """Signatures of other file systems that are read, beside the one that was found; arguments as :func:`recognise`.
+
+    Args:
+        media: Decoded media.
+        image_offset: Byte of the media where the volume begins.
+        length: Bytes of the volume.
+        file_system: The one that was found.
+    """
+    window = _Window(media, image_offset, length)
+    found = [f"the signature of {one.name}" for one in _READ if window.has(one.offset, one.magic)
+             and not file_system.startswith(_SAME.get(one.name, one.name.lower()))]  # fmt: skip
+    return list(dict.fromkeys(found))
 
 
 def recognise_late(media: Stream, image_offset: int, length: int) -> Recognition | None:
