@@ -190,6 +190,10 @@ class Case:
         """Add an evidence source with its volumes; returns its number."""
         return self._writer.add_evidence(source, volumes, problems)
 
+    def reopen(self, number: int, name: str, volumes: Sequence[Volume], problems: Iterable[Problem]) -> None:
+        """Take in what opening a source again gave; see :meth:`Writer.reopen`."""
+        self._writer.reopen(number, name, volumes, problems)
+
     def add_walk(self, volume_id: int, entries: Iterable[tuple[Entry, float, str, int]]) -> int:
         """Add entries of a volume with value, place and status; returns how many."""
         return self._writer.add_entries(volume_id, entries)

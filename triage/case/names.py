@@ -11,8 +11,9 @@ from triage.model.entry import Entry, EntryType
 from triage.model.times import Times
 
 _COLUMNS = (
-    "entries.id, entries.volume, path, stream, type, size, meta_address, attribute_type, attribute_id, flags, mtime,"
-    " atime, ctime, crtime, dtime, owner, entries.image_offset, caveats, value, place"
+    "entries.id, entries.volume, path, stream, space, span_offset, span_length, type, size, meta_address,"
+    " attribute_type, attribute_id, flags, mtime, atime, ctime, crtime, dtime, owner, entries.image_offset,"
+    " caveats, value, place"
 )
 
 PlacedEntry = tuple[int, Entry, float, str]
@@ -46,8 +47,9 @@ class Names:
         out = []
         for number in wanted:
             for row in self._connection.execute(
-                f"SELECT {_COLUMNS} FROM entries WHERE volume = ? AND path = ? AND stream = ? ORDER BY id",
-                (number, address.path, address.stream),
+                f"SELECT {_COLUMNS} FROM entries WHERE volume = ? AND path = ? AND stream = ? AND space = ?"
+                " AND (space = 'slack' OR (span_offset = ? AND span_length = ?)) ORDER BY id",
+                (number, address.path, address.stream, address.space, address.offset, address.length),
             ):
                 entry_id, entry, _, _ = self._placed(row)
                 out.append((entry_id, entry))
@@ -99,12 +101,13 @@ class Names:
         return sorted(out, key=_preference)
 
     def _placed(self, row: tuple[object, ...]) -> PlacedEntry:
-        entry_id, volume, path, stream, kind, size, meta, attribute, attribute_id, flags, *rest = row
-        mtime, atime, ctime, crtime, dtime, owner, image_offset, caveats, value, place = rest
+        entry_id, volume, path, stream, space, offset, length, kind, size, meta, *more = row
+        attribute, attribute_id, flags, mtime, atime, ctime, crtime, dtime, owner, image_offset, caveats, *rank = more
+        value, place = rank
         evidence, name = self._volumes[volume]  # type: ignore[index]
         bits = int(flags)  # type: ignore[call-overload]
         entry = Entry(
-            address=Address(evidence, name, path, stream),  # type: ignore[arg-type]
+            address=Address(evidence, name, path, stream, (), space, offset, length),  # type: ignore[arg-type]
             entry_type=EntryType(kind),  # type: ignore[arg-type]
             size=size,  # type: ignore[arg-type]
             meta_address=meta,  # type: ignore[arg-type]

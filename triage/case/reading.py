@@ -88,7 +88,7 @@ def volumes(connection: sqlite3.Connection, evidence_id: int) -> list[tuple[int,
     """Volumes of a source: number, volume, listed whole."""
     rows = connection.execute(
         "SELECT id, name, image_offset, length, allocation, system, description, file_system, block_size, encryption,"
-        " unsupported, walked FROM volumes WHERE evidence = ? ORDER BY position",
+        " unsupported, parent, walked FROM volumes WHERE evidence = ? ORDER BY position",
         (evidence_id,),
     )
     return [
@@ -109,7 +109,8 @@ def work_rows(connection: sqlite3.Connection, entry_ids: Sequence[int]) -> dict[
     """What reading entries needs, by number."""
     marks = ",".join("?" * len(entry_ids))
     rows = connection.execute(
-        "SELECT id, volume, path, stream, size, meta_address, attribute_type, attribute_id, image_offset, flags, owner"
+        "SELECT id, volume, path, stream, space, span_offset, span_length, size, meta_address, attribute_type,"
+        " attribute_id, image_offset, flags, owner"
         f" FROM entries WHERE id IN ({marks})",
         tuple(entry_ids),
     )

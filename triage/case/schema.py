@@ -7,7 +7,7 @@ the number of its names; members of archives hang on contents, so that a copy of
 
 from __future__ import annotations
 
-VERSION = 1
+VERSION = 2
 
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -18,9 +18,10 @@ CREATE TABLE volumes (
     id INTEGER PRIMARY KEY, evidence INTEGER NOT NULL REFERENCES evidence, position INTEGER NOT NULL,
     name TEXT NOT NULL, image_offset INTEGER NOT NULL, length INTEGER NOT NULL, allocation TEXT NOT NULL,
     system TEXT NOT NULL, description TEXT NOT NULL, file_system TEXT NOT NULL, block_size INTEGER NOT NULL,
-    encryption TEXT NOT NULL, unsupported TEXT NOT NULL, walked INTEGER NOT NULL DEFAULT 0);
+    encryption TEXT NOT NULL, unsupported TEXT NOT NULL, parent TEXT NOT NULL, walked INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE entries (
     id INTEGER PRIMARY KEY, volume INTEGER NOT NULL REFERENCES volumes, path BLOB NOT NULL, stream BLOB NOT NULL,
+    space TEXT NOT NULL, span_offset INTEGER NOT NULL, span_length INTEGER NOT NULL,
     type TEXT NOT NULL, size INTEGER NOT NULL, meta_address INTEGER NOT NULL, attribute_type INTEGER NOT NULL,
     attribute_id INTEGER NOT NULL, flags INTEGER NOT NULL, mtime INTEGER, atime INTEGER, ctime INTEGER,
     crtime INTEGER, dtime INTEGER, owner TEXT NOT NULL, image_offset INTEGER NOT NULL, caveats TEXT NOT NULL,

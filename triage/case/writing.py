@@ -7,17 +7,18 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 
 from triage.case import schema
+from triage.model.address import Address
 from triage.model.content import ContentFacts, Coverage, Detection
 from triage.model.entry import Entry
 from triage.model.problem import Problem
-from triage.model.result import EntryResult
-from triage.model.volume import EvidenceSource, Volume
+from triage.model.result import EntryResult, SlackResult
+from triage.model.volume import Allocation, EvidenceSource, Volume
 
 _ENTRY_COLUMNS = (
-    "volume, path, stream, type, size, meta_address, attribute_type, attribute_id, flags, mtime, atime, ctime, crtime, "
-    "dtime, owner, image_offset, caveats, value, place, status"
+    "volume, path, stream, space, span_offset, span_length, type, size, meta_address, attribute_type, attribute_id, "
+    "flags, mtime, atime, ctime, crtime, dtime, owner, image_offset, caveats, value, place, status"
 )
-_INSERT_ENTRY = f"INSERT INTO entries ({_ENTRY_COLUMNS}) VALUES ({', '.join('?' * 20)})"
+_INSERT_ENTRY = f"INSERT INTO entries ({_ENTRY_COLUMNS}) VALUES ({', '.join('?' * 23)})"
 _SQLITE_MAX = (1 << 63) - 1
 
 
@@ -51,12 +52,26 @@ class Writer:
             ),
         )
         number = int(cursor.lastrowid or 0)
+        self.add_volumes(number, volumes)
+        for problem in problems:
+            self.add_problem(problem)
+        return number
+
+    def add_volumes(self, evidence: int, volumes: Sequence[Volume]) -> None:
+        """Add the volumes of a source that are not there yet; those that are keep what was listed of them."""
+        rows = self._connection.execute("SELECT name, position FROM volumes WHERE evidence = ?", (evidence,))
+        positions = dict(rows.fetchall())
         for position, volume in enumerate(volumes):
+            if volume.allocation is Allocation.ALLOCATED and volume.name in positions:
+                continue
+            if positions and volume.allocation is not Allocation.ALLOCATED:
+                continue
             self._connection.execute(
                 "INSERT INTO volumes (evidence, position, name, image_offset, length, allocation, system, description,"
-                " file_system, block_size, encryption, unsupported) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " file_system, block_size, encryption, unsupported, parent)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    number,
+                    evidence,
                     position,
                     volume.name,
                     _storable(volume.image_offset),
@@ -68,11 +83,26 @@ class Writer:
                     volume.block_size,
                     volume.encryption,
                     volume.unsupported,
+                    volume.parent,
                 ),
             )
+
+    def reopen(self, evidence: int, name: str, volumes: Sequence[Volume], problems: Iterable[Problem]) -> None:
+        """Take in what opening a source again gave: volumes that keys made readable, and what is still in the way."""
+        for volume in volumes:
+            self._connection.execute(
+                "DELETE FROM problems WHERE content IS NULL AND stage = 'evidence/volumes' AND address = ?",
+                (str(Address(name, volume.name, b"/")),),
+            )
+            self._connection.execute(
+                "UPDATE volumes SET description = ?, encryption = ?, unsupported = ? WHERE evidence = ? AND name = ?"
+                " AND allocation = 'allocated'",
+                (_text(volume.description), volume.encryption, volume.unsupported, evidence, volume.name),
+            )
+        self.add_volumes(evidence, volumes)
         for problem in problems:
-            self.add_problem(problem)
-        return number
+            if problem.stage == "evidence/volumes":
+                self.add_problem(problem)
 
     def add_entries(self, volume_id: int, entries: Iterable[tuple[Entry, float, str, int]]) -> int:
         """Add entries with value, place and status; returns how many."""
@@ -81,6 +111,9 @@ class Writer:
                 volume_id,
                 entry.address.path,
                 entry.address.stream,
+                entry.address.space,
+                _storable(entry.address.offset),
+                _storable(entry.address.length),
                 str(entry.entry_type),
                 _storable(entry.size),
                 _storable(entry.meta_address),
@@ -136,6 +169,25 @@ class Writer:
         self._connection.execute(
             "UPDATE entries SET status = ?, content = ? WHERE id = ?",
             (schema.EXAMINED if result.examined else schema.CLOSED, content, result.entry_id),
+        )
+        if result.slack is not None:
+            self._slack(result.entry_id, result.slack)
+
+    def _slack(self, owner: int, slack: SlackResult) -> None:
+        """Add the slack behind an entry as an entry of its own; no time and no name is its own."""
+        if slack.facts is not None:
+            content = self._content(slack.digest, slack.facts, owner)
+        else:
+            row = self._connection.execute("SELECT id FROM contents WHERE digest = ?", (slack.digest,)).fetchone()
+            if row is None:  # the worker that had the facts died before they arrived
+                return
+            content = row[0]
+        self._connection.execute(
+            "INSERT INTO entries (volume, path, stream, space, span_offset, span_length, type, size, meta_address,"
+            " attribute_type, attribute_id, flags, owner, image_offset, caveats, value, place, status, content)"
+            " SELECT volume, path, stream, 'slack', ?, 0, type, ?, meta_address, attribute_type, attribute_id, flags,"
+            " owner, ?, '', value, place, ?, ? FROM entries WHERE id = ?",
+            (slack.file_size, slack.size, slack.image_offset, schema.EXAMINED, content, owner),
         )
 
     def add_problem(self, problem: Problem, content: int | None = None, prefix: str = "") -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import typer
 
 from triage.cli.exit_codes import ExitCode
+from triage.cli.keys import KEY_FILE, KEYCHAIN, PASSWORD, PASSWORD_FILE, RECOVERY_KEY, read_keys
 
 
 class InfoFormat(StrEnum):
@@ -22,6 +23,11 @@ def info(
     evidence: list[Path] = typer.Argument(..., metavar="EVIDENCE...", help="Disk images."),
     format: InfoFormat = typer.Option(InfoFormat.TABLE, "--format", "-f", help="Format."),
     as_raw: bool = typer.Option(False, "--as-raw", help="Take an image that nothing recognises as raw bytes."),
+    password: list[str] = PASSWORD,
+    password_file: list[Path] = PASSWORD_FILE,
+    recovery_key: list[str] = RECOVERY_KEY,
+    key_file: list[Path] = KEY_FILE,
+    keychain: Path | None = KEYCHAIN,
 ) -> None:
     """Show the layers of disk images: container, volumes, file systems, encryption, and what is not supported.
 
@@ -32,11 +38,12 @@ def info(
     from triage.evidence import group_sources, open_evidence
     from triage.reporters.info import Layers, render_info, render_info_json
 
+    keys = read_keys(password, password_file, recovery_key, key_file, keychain)
     failed = False
     layers = []
     for paths in group_sources(evidence):
         try:
-            with open_evidence(paths, as_raw=as_raw) as opened:
+            with open_evidence(paths, as_raw=as_raw, keychain=keys) as opened:
                 layers.append(Layers(opened.source, opened.volumes, opened.problems))
         except EvidenceError as error:
             say_error(error)

@@ -12,6 +12,7 @@ import typer
 
 from triage.cli.config import configure
 from triage.cli.exit_codes import ExitCode, exit_code_for_result
+from triage.cli.keys import KEY_FILE, KEYCHAIN, PASSWORD, PASSWORD_FILE, RECOVERY_KEY, read_keys, without_secrets
 from triage.model.finding import PRIORITIES, Priority
 
 
@@ -130,6 +131,17 @@ def scan(
         help="Take an image that nothing recognises as raw bytes instead of refusing it.",
         rich_help_panel="Evidence",
     ),
+    no_space: bool = typer.Option(
+        False,
+        "--no-space",
+        help="Leave out unallocated space, gaps and slack: names and deleted names only.",
+        rich_help_panel="Evidence",
+    ),
+    password: list[str] = PASSWORD,
+    password_file: list[Path] = PASSWORD_FILE,
+    recovery_key: list[str] = RECOVERY_KEY,
+    key_file: list[Path] = KEY_FILE,
+    keychain: Path | None = KEYCHAIN,
 ) -> None:
     """Scan seized disk images and write a prioritised report into a case folder.
 
@@ -153,8 +165,10 @@ def scan(
         workers=workers or available_cores(),
         limits=Limits(whole_bytes=max_whole << 20, seconds=entry_seconds),
         as_raw=as_raw,
+        space=not no_space,
         cache=cache,
-        command=tuple(sys.argv),
+        keychain=read_keys(password, password_file, recovery_key, key_file, keychain),
+        command=without_secrets(sys.argv),
     )
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         signal.signal(number, _interrupt)

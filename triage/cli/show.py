@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from triage.cli.keys import KEY_FILE, KEYCHAIN, PASSWORD, PASSWORD_FILE, RECOVERY_KEY, read_keys
+
 if TYPE_CHECKING:
     from triage.case import Case
+    from triage.evidence import Keychain
     from triage.model.byte_run import ByteRun
     from triage.model.finding import Finding
     from triage.reporters.checks import Place
@@ -35,6 +38,11 @@ def show(
     ),
     format: ShowFormat = typer.Option(ShowFormat.TABLE, "--format", "-f", help="Format."),
     no_bytes: bool = typer.Option(False, "--no-bytes", help="Do not open the evidence for the hex view."),
+    password: list[str] = PASSWORD,
+    password_file: list[Path] = PASSWORD_FILE,
+    recovery_key: list[str] = RECOVERY_KEY,
+    key_file: list[Path] = KEY_FILE,
+    keychain: Path | None = KEYCHAIN,
 ) -> None:
     """Explain one finding: excerpts with offsets, arithmetic, metadata, bytes, how to check it with another tool.
 
@@ -45,13 +53,14 @@ def show(
     from triage.reporters.finding_json import finding_dict
     from triage.reporters.finding_text import render_finding
 
+    keys = read_keys(password, password_file, recovery_key, key_file, keychain)
     with Case.open(case) as opened:
         findings = rank_case(opened)
         found = choose(findings, finding)
         if format is ShowFormat.JSON:
             print(json.dumps(finding_dict(found), ensure_ascii=True, indent=1))
             return
-        place, data, offset = _bytes(opened, found, read=not no_bytes)
+        place, data, offset = _bytes(opened, found, None if no_bytes else keys)
         render_finding(found, sys.stdout, indicators=opened.indicators, place=place, data=data, data_offset=offset)
 
 
@@ -77,7 +86,7 @@ def choose(findings: tuple[Finding, ...], wanted: str) -> Finding:
     raise CaseError(f"no such finding: {wanted}", hint=hint)
 
 
-def _bytes(case: Case, finding: Finding, *, read: bool) -> tuple[Place | None, bytes, int]:
+def _bytes(case: Case, finding: Finding, keys: Keychain | None) -> tuple[Place | None, bytes, int]:
     """Where the finding lies, and the bytes around its strongest match."""
     from triage.cli.messages import say
     from triage.errors import EvidenceError
@@ -94,10 +103,10 @@ def _bytes(case: Case, finding: Finding, *, read: bool) -> tuple[Place | None, b
     volume = next((v for _, v, _ in case.volumes(number) if v.name == entry.address.volume), None)
     runs: tuple[ByteRun, ...] = ()
     data, start = b"", 0
-    if read:
+    if keys is not None:
         try:
-            with open_evidence(source.paths, name=source.name) as evidence:
-                file_system = evidence.file_system(entry.address.volume)
+            with open_evidence(source.paths, name=source.name, keychain=keys, layers=False) as evidence:
+                file_system = evidence.reader(entry.address.volume)
                 runs = file_system.byte_runs(entry)
                 best = strongest(finding)
                 if best is not None and best.address in ("", str(entry.address)):

@@ -6,6 +6,7 @@ import hashlib
 from typing import Protocol
 
 from triage.errors import EncryptedVolumeError, EvidenceError
+from triage.evidence.unowned import Space
 from triage.model.entry import Entry
 from triage.model.problem import Problem, Reason
 from triage.model.stream import Stream
@@ -26,6 +27,11 @@ class Reader(Protocol):
 
     def read_whole(self, entry: Entry, limit: int) -> bytes:
         """The whole content, at most ``limit`` bytes."""
+        ...
+
+    @property
+    def space(self) -> Space:
+        """The space of the same volume."""
         ...
 
 

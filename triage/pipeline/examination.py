@@ -133,7 +133,7 @@ def _setup(run: Run) -> WorkerSetup:
     sources: dict[int, SourceRef] = {}
     volumes: dict[int, tuple[int, str]] = {}
     for number, source in run.case.evidence():
-        sources[number] = SourceRef(source.paths, source.name, run.plan.as_raw)
+        sources[number] = run.reference(source)
         for volume_id, volume, _ in run.case.volumes(number):
             volumes[volume_id] = (number, volume.name)
-    return WorkerSetup(sources, volumes, run.plan.rules, run.plan.limits, run.plan.cache)
+    return WorkerSetup(sources, volumes, run.plan.rules, run.plan.limits, run.plan.cache, run.plan.space)

@@ -25,13 +25,15 @@ from triage.model.address import Address, escape_name
 from triage.model.content import Child, ContentFacts, ContentNames, ContentType, Detection, TextSegment
 from triage.model.entry import Entry
 from triage.model.problem import Problem, Reason
-from triage.model.result import EntryResult
+from triage.model.result import EntryResult, SlackResult
 from triage.pipeline.entry_reading import Buffer, DigestingStream, Reader, read_entry
-from triage.pipeline.facts import failed, merge, relative, skipped, sum_coverage
+from triage.pipeline.facts import beginning_before, failed, merge, relative, skipped, sum_coverage
 from triage.pipeline.messages import NORMAL, RAW_ONLY
 from triage.pipeline.options import MIB, Limits
 
 HEAD = 64 * 1024
+SPACE_TYPE = ContentType("application/octet-stream", "unallocated space", "none")
+"""Type of what is no file: a piece begins anywhere, so its first bytes say nothing of the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class Opened:
     content: _Content
     sha256: bytes
     problems: tuple[Problem, ...]
+    owned: int
 
 
 class Examiner:
@@ -98,10 +101,14 @@ class Examiner:
         except EvidenceError as error:
             return _unread(entry_id, entry, address, Reason.UNREADABLE, error)
         sha256 = hashlib.sha256(data).digest()
-        content_type = identify(bytes(data[:HEAD]), len(data), entry.address.name)
+        if entry.address.space:
+            content_type = SPACE_TYPE
+        else:
+            content_type = identify(bytes(data[:HEAD]), len(data), entry.address.name)
         names = _names(entry.address, address, content_type, entry.owner)
         content = _Content(data, names, content_type, entry.address)
-        opened = Opened(entry_id, content, sha256, tuple(problems))
+        owned = reader.space.owned_length(entry) if entry.address.space else len(data)
+        opened = Opened(entry_id, content, sha256, tuple(problems), owned)
         return self._known(opened) or opened
 
     def search(self, opened: Sequence[Opened]) -> None:
@@ -126,6 +133,8 @@ class Examiner:
             max_member_bytes=self._limits.whole_bytes,
         )
         facts = self._facts(content, budget, level, opened.sha256.hex())
+        if opened.owned < len(content.data):
+            facts = beginning_before(facts, opened.owned)
         if opened.problems:
             facts = replace(facts, md5="", sha1="", sha256="")
         else:
@@ -134,6 +143,18 @@ class Examiner:
         digest = facts.sha256 or f"entry-{opened.entry_id}"
         named = self._named(content)
         return EntryResult(opened.entry_id, digest, facts, content.content_type, named, opened.problems)
+
+    def with_slack(self, result: EntryResult, slack: Entry, data: bytes) -> EntryResult:
+        """The outcome of an entry with that of the slack behind it."""
+        address = str(slack.address)
+        sha256 = hashlib.sha256(data).digest()
+        facts = None
+        if sha256 not in self._seen:
+            content = _Content(data, _names(slack.address, address, SPACE_TYPE, slack.owner), SPACE_TYPE, slack.address)
+            facts = relative(self._facts(content, Budget(), NORMAL, sha256.hex()), address)
+            self._seen.add(sha256)
+        found = SlackResult(slack.address.offset, len(data), slack.image_offset, sha256.hex(), facts, SPACE_TYPE)
+        return replace(result, slack=found)
 
     def _known(self, opened: Opened) -> EntryResult | None:
         """The outcome of a whole content that was seen before, None where it was not."""
@@ -154,7 +175,8 @@ class Examiner:
             else:
                 parts.insert(1, self._run(self._detectors.yara, content))
         problems = list(content.problems)
-        children = self._children(content, budget, level, problems) if level < RAW_ONLY else []
+        opens = level < RAW_ONLY and not content.address.space
+        children = self._children(content, budget, level, problems) if opens else []
         hits, counts = merge(parts)
         for part in parts:
             problems.extend(part.problems)
@@ -190,7 +212,10 @@ class Examiner:
             raw = []
         for number, content in enumerate(contents):
             content.found = [raw[number] if raw else self._run(keywords, content)]
-        segments = [self._segments(content) if texts and keywords.has_terms else () for content in contents]
+        segments = [
+            self._segments(content) if texts and keywords.has_terms and not content.address.space else ()
+            for content in contents
+        ]
         try:
             found = iter(keywords.scan_texts([segment for group in segments for segment in group]))
             for content, group in zip(contents, segments, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 from triage.model.content import ContentFacts, Coverage, Detection
@@ -37,6 +38,19 @@ def merge(parts: list[Detection]) -> tuple[tuple[Hit, ...], tuple[HitCount, ...]
             if known is None or count.count > known.count:
                 counts[count.rule] = count
     return tuple(sorted(hits.values())), tuple(sorted(counts.values()))
+
+
+def beginning_before(facts: ContentFacts, end: int) -> ContentFacts:
+    """The facts without the hits that begin at ``end`` or behind it: these belong to the piece that follows."""
+    dropped = Counter(hit.rule for hit in facts.hits if hit.file_offset >= end)
+    if not dropped:
+        return facts
+    hits = tuple(hit for hit in facts.hits if hit.file_offset < end)
+    left = {hit.rule for hit in hits}
+    counts = tuple(
+        replace(count, count=max(1, count.count - dropped[count.rule])) for count in facts.counts if count.rule in left
+    )
+    return replace(facts, hits=hits, counts=counts)
 
 
 def sum_coverage(parts: list[Detection]) -> tuple[Coverage, ...]:

@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from triage.case.schema import NOT_APPLICABLE, PENDING
-from triage.model.entry import Entry, EntryType
+from triage.model.entry import Entry
 from triage.model.problem import Problem
+from triage.model.volume import Allocation, EvidenceSource, Volume
 from triage.pipeline.run import Run
 from triage.pipeline.value import Valuer
-from triage.pipeline.walk import WalkRequest, walk_volume
+from triage.pipeline.walk import WalkRequest, is_examined, walk_volume
 
 _YEAR_2100 = 4_102_444_800 * 1_000_000_000
 
 
 def is_listed(run: Run) -> bool:
-    """Every volume with a file system is listed."""
-    return not any(
-        volume.file_system and not walked
-        for number, _ in run.case.evidence()
-        for _, volume, walked in run.case.volumes(number)
-    )
+    """Every volume that can be listed is."""
+    return not any(True for _ in _to_list(run))
 
 
 def list_volumes(run: Run) -> None:
     """List what is not listed yet."""
+    for source, volume, volume_id in list(_to_list(run)):
+        _list_volume(run, WalkRequest(run.reference(source), volume, run.plan.space), volume_id)
+
+
+def _to_list(run: Run) -> Iterator[tuple[EvidenceSource, Volume, int]]:
+    """Volumes and gaps that are not listed yet; those with a file system first."""
+    found = []
     for number, source in run.case.evidence():
-        for volume_id, volume, walked in run.case.volumes(number):
-            if walked or not volume.file_system:
-                continue
-            _list_volume(run, WalkRequest(source.paths, source.name, volume.name, run.plan.as_raw), volume_id)
+        volumes = run.case.volumes(number)
+        opened = {volume.parent for _, volume, _ in volumes if volume.parent}
+        for volume_id, volume, walked in volumes:
+            if not walked and (volume.file_system or (run.plan.space and _is_bare_space(volume, opened))):
+                found.append((source, volume, volume_id))
+    yield from sorted(found, key=lambda item: not item[1].file_system)
+
+
+def _is_bare_space(volume: Volume, opened: set[str]) -> bool:
+    """A gap, or a volume in which nothing that is read is known: its bytes can still be searched."""
+    if volume.allocation is Allocation.METADATA or volume.length <= 0:
+        return False
+    return not volume.encryption and volume.name not in opened and "(opened)" not in volume.description
 
 
 def _list_volume(run: Run, request: WalkRequest, volume_id: int) -> None:
@@ -44,7 +59,7 @@ def _list_volume(run: Run, request: WalkRequest, volume_id: int) -> None:
                 problems.append(item)
             else:
                 entries.append(item)
-        run.observer.listing(request.name, request.volume, len(entries))
+        run.observer.listing(request.source.name, request.volume.name, len(entries))
     times = [entry.times.mtime for entry in entries if entry.times.mtime and entry.times.mtime < _YEAR_2100]
     valuer = Valuer(run.plan.rules.artefacts, max(times, default=0))
     case = run.case
@@ -55,10 +70,9 @@ def _list_volume(run: Run, request: WalkRequest, volume_id: int) -> None:
             case.add_problem(problem)
         case.end_walk(volume_id)
     run.tell(problems)
-    case.audit("volume-listed", evidence=request.name, volume=request.volume, entries=len(entries))
+    case.audit("volume-listed", evidence=request.source.name, volume=request.volume.name, entries=len(entries))
 
 
 def _status(entry: Entry) -> int:
     """Whether an entry has bytes of its own to examine."""
-    wanted = entry.entry_type is EntryType.FILE and entry.size > 0 and not entry.virtual and not entry.reused
-    return PENDING if wanted else NOT_APPLICABLE
+    return PENDING if is_examined(entry) else NOT_APPLICABLE

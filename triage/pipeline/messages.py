@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from triage.case.schema import ALLOC_INODE, ALLOC_NAME
+from triage.evidence import Evidence, Keychain, open_evidence
 from triage.model.address import Address
 from triage.model.entry import Entry, EntryType
 from triage.model.problem import Problem
@@ -24,11 +25,27 @@ PLACES = 3
 
 @dataclass(frozen=True, slots=True)
 class SourceRef:
-    """How a worker opens an evidence source for itself."""
+    """How a process opens an evidence source for itself.
+
+    Attributes:
+        paths: Segments in order.
+        name: Name of the source.
+        as_raw: As asked for at the start.
+        keychain: Secrets for what is encrypted.
+    """
 
     paths: tuple[Path, ...]
     name: str
     as_raw: bool
+    keychain: Keychain
+
+    def open(self) -> Evidence:
+        """The evidence, without the layers that are not asked for.
+
+        Raises:
+            EvidenceError: It does not open.
+        """
+        return open_evidence(self.paths, name=self.name, as_raw=self.as_raw, keychain=self.keychain, layers=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +58,7 @@ class WorkerSetup:
         rules: What to look for.
         limits: Limits for each entry.
         cache: Folder for compiled databases.
+        space: Look at the slack of what is examined too.
     """
 
     sources: dict[int, SourceRef]
@@ -48,6 +66,7 @@ class WorkerSetup:
     rules: RuleSet
     limits: Limits
     cache: Path | None
+    space: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +77,9 @@ class WorkItem:
     volume: int
     path: bytes
     stream: bytes
+    space: str
+    span_offset: int
+    span_length: int
     size: int
     meta_address: int
     attribute_type: int
@@ -78,7 +100,9 @@ class WorkItem:
     def entry(self, evidence: str, volume: str) -> Entry:
         """The entry, as a file system reads it."""
         return Entry(
-            address=Address(evidence, volume, self.path, self.stream),
+            address=Address(
+                evidence, volume, self.path, self.stream, (), self.space, self.span_offset, self.span_length
+            ),
             entry_type=EntryType.FILE,
             size=self.size,
             meta_address=self.meta_address,

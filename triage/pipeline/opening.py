@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from triage.errors import EvidenceError
+from triage.errors import EncryptedVolumeError, EvidenceError
 from triage.evidence import open_evidence
 from triage.model.problem import Problem, Reason
 from triage.pipeline.run import Run
@@ -21,12 +21,13 @@ def open_sources(run: Run) -> tuple[tuple[str, EvidenceError], ...]:
         EvidenceError: None could be opened.
     """
     case = run.case
-    known = {source.paths: source.name for _, source in case.evidence()}
-    taken = set(known.values())
+    known = {source.paths: (number, source.name) for number, source in case.evidence()}
+    taken = {name for _, name in known.values()}
     unopened = []
     for paths in run.plan.sources:
         resolved = tuple(path.resolve() for path in paths)
         if resolved in known:
+            _open_again(run, resolved, *known[resolved])
             continue
         name = _distinct(paths[0].name, taken)
         try:
@@ -45,7 +46,7 @@ def open_sources(run: Run) -> tuple[tuple[str, EvidenceError], ...]:
 
 
 def _open(run: Run, paths: tuple[Path, ...], name: str) -> None:
-    with open_evidence(paths, name=name, as_raw=run.plan.as_raw) as evidence:
+    with open_evidence(paths, name=name, as_raw=run.plan.as_raw, keychain=run.plan.keychain) as evidence:
         with run.case.transaction():
             run.case.add_evidence(evidence.source, evidence.volumes, evidence.problems)
         run.tell(evidence.problems)
@@ -57,7 +58,38 @@ def _open(run: Run, paths: tuple[Path, ...], name: str) -> None:
             stored_hashes=evidence.source.stored_hashes,
             volumes=len(evidence.volumes),
         )
+        _tell_attempts(run)
         run.observer.opened(name, len(evidence.volumes))
+
+
+def _open_again(run: Run, paths: tuple[Path, ...], number: int, name: str) -> None:
+    """A source of an earlier run: keys given now may open what was closed then, and must open what was open."""
+    stored = [volume for _, volume, _ in run.case.volumes(number)]
+    if not len(run.plan.keychain) and not any(volume.parent for volume in stored):
+        return
+    with open_evidence(paths, name=name, as_raw=run.plan.as_raw, keychain=run.plan.keychain) as evidence:
+        opened = {volume.name for volume in evidence.volumes}
+        missing = [volume.name for volume in stored if volume.name not in opened]
+        if missing:
+            raise EncryptedVolumeError(
+                f"{name}: {', '.join(missing[:8])} could be opened before and cannot now",
+                hint="give the same passwords and key files as before",
+            )
+        with run.case.transaction():
+            run.case.reopen(number, name, evidence.volumes, evidence.problems)
+        _tell_attempts(run)
+
+
+def _tell_attempts(run: Run) -> None:
+    """Write down which key was tried on what, never the key."""
+    for attempt in run.plan.keychain.attempts():
+        run.case.audit(
+            "key-tried",
+            volume=attempt.address,
+            method=attempt.method,
+            secret=attempt.secret,
+            opened=attempt.opened,
+        )
 
 
 def _distinct(name: str, taken: set[str]) -> str:

@@ -6,6 +6,7 @@ import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from triage.evidence.keychain import Keychain
 from triage.model.rules import RuleSet
 
 MIB = 1 << 20
@@ -53,9 +54,11 @@ class ScanPlan:
         rules: What to look for.
         workers: Worker processes.
         limits: Limits for each entry.
+        space: Search unallocated space, gaps and slack too.
         as_raw: Take images that no layer claims as raw bytes.
         cache: Folder for compiled rule databases, None for none.
-        command: The command line, for the audit log.
+        keychain: Secrets for what is encrypted.
+        command: The command line, for the audit log; without secrets.
     """
 
     sources: tuple[tuple[Path, ...], ...]
@@ -64,13 +67,16 @@ class ScanPlan:
     workers: int = field(default_factory=lambda: available_cores())
     limits: Limits = field(default_factory=Limits)
     as_raw: bool = False
+    space: bool = True
     cache: Path | None = None
+    keychain: Keychain = field(default_factory=Keychain)
     command: tuple[str, ...] = ()
 
     def result_options(self) -> dict[str, str]:
         """The options that change the result, as text; a case is resumed only with the same."""
         options = {name: str(value) for name, value in asdict(self.limits).items() if name not in _CLOCK_LIMITS}
         options["as_raw"] = str(self.as_raw).lower()
+        options["space"] = str(self.space).lower()
         return options
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from triage.case import Case
 from triage.model.problem import Problem
+from triage.model.volume import EvidenceSource
+from triage.pipeline.messages import SourceRef
 from triage.pipeline.options import ScanPlan
 from triage.pipeline.progress import Observer
 
@@ -40,6 +42,10 @@ class Run:
         self.observer = observer
         self.tally = Tally()
         self.started = time.monotonic()
+
+    def reference(self, source: EvidenceSource) -> SourceRef:
+        """How another process opens a source."""
+        return SourceRef(source.paths, source.name, self.plan.as_raw, self.plan.keychain)
 
     def remember(self, problems: Sequence[Problem]) -> None:
         """Write problems to the case, and tell them."""

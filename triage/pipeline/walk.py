@@ -12,14 +12,15 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
-from triage.errors import TriageError
-from triage.evidence import open_evidence
+from triage.errors import EvidenceError, TriageError
+from triage.evidence import Evidence, FileSystem
 from triage.model.address import Address
-from triage.model.entry import Entry
+from triage.model.entry import Entry, EntryState, EntryType
 from triage.model.problem import Problem, Reason
+from triage.model.volume import Allocation, Volume
+from triage.pipeline.messages import SourceRef
 from triage.pipeline.processes import become_child, reap
 
 BATCH = 2000
@@ -31,17 +32,15 @@ class WalkRequest:
     """What a walk needs.
 
     Attributes:
-        paths: Segments of the evidence source.
-        name: Name of the source.
-        volume: Name of the volume.
-        as_raw: As the evidence was opened.
+        source: The evidence.
+        volume: The volume, or the gap.
+        space: List the space that no file owns too.
         skip: Metadata addresses not to descend into.
     """
 
-    paths: tuple[Path, ...]
-    name: str
-    volume: str
-    as_raw: bool
+    source: SourceRef
+    volume: Volume
+    space: bool
     skip: frozenset[int] = frozenset()
 
 
@@ -54,12 +53,10 @@ def _walk_process(request: WalkRequest, connection: Connection, heartbeat: Any) 
         heartbeat[1] = time.monotonic_ns()
 
     batch: list[Entry | Problem] = []
-    where = f"{request.name} {request.volume}:/"
+    where = f"{request.source.name} {request.volume.name}:/"
     try:
-        with open_evidence(request.paths, name=request.name, as_raw=request.as_raw) as evidence:
-            file_system = evidence.file_system(request.volume)
-            heartbeat[1] = time.monotonic_ns()
-            for item in file_system.walk(skip=request.skip, entering=entering):
+        with request.source.open() as evidence:
+            for item in _items(evidence, request, entering):
                 batch.append(item)
                 if len(batch) >= BATCH:
                     connection.send(batch)
@@ -73,6 +70,44 @@ def _walk_process(request: WalkRequest, connection: Connection, heartbeat: Any) 
     connection.send(batch)
     connection.send(None)
     connection.close()
+
+
+def _items(
+    evidence: Evidence, request: WalkRequest, entering: Callable[[int, bytes], None]
+) -> Iterator[Entry | Problem]:
+    """Entries of the file system, then the space that neither they nor deleted entries own."""
+    volume = request.volume
+    if volume.allocation is not Allocation.ALLOCATED:
+        yield from evidence.gap(volume).entries()
+        return
+    reader = evidence.reader(volume.name)
+    owned: list[tuple[int, int]] = []
+    if reader.file_system is not None:
+        entering(0, b"")
+        for item in reader.file_system.walk(skip=request.skip, entering=entering):
+            yield item
+            if request.space and isinstance(item, Entry):
+                owned += _claimed(reader.file_system, item)
+    if request.space:
+        entering(0, b"")
+        yield from reader.space.entries(owned)
+
+
+def _claimed(file_system: FileSystem, entry: Entry) -> list[tuple[int, int]]:
+    """Free space that a deleted entry still claims, whole data units: these bytes are examined as its content."""
+    if entry.state is EntryState.ALLOCATED or not is_examined(entry):
+        return []
+    unit = file_system.block_size or 1
+    try:
+        runs = file_system.byte_runs(entry)
+    except EvidenceError:
+        return []
+    return [(run.fs_offset, -(-run.length // unit) * unit) for run in runs if run.fs_offset >= 0]
+
+
+def is_examined(entry: Entry) -> bool:
+    """Whether an entry has bytes of its own to examine."""
+    return entry.entry_type is EntryType.FILE and entry.size > 0 and not entry.virtual and not entry.reused
 
 
 def walk_volume(
@@ -90,7 +125,7 @@ def walk_volume(
     for _ in range(MAX_RESTARTS):
         receiver, sender = context.Pipe(duplex=False)
         heartbeat = context.RawArray("q", [0, time.monotonic_ns()])
-        current = WalkRequest(request.paths, request.name, request.volume, request.as_raw, frozenset(skip))
+        current = WalkRequest(request.source, request.volume, request.space, frozenset(skip))
         child = context.Process(target=_walk_process, args=(current, sender, heartbeat), daemon=True)
         child.start()
         sender.close()
@@ -106,7 +141,7 @@ def walk_volume(
         if meta_address in skip:  # dies elsewhere than in a directory: nothing to leave out
             break
         skip[meta_address] = Problem(
-            str(Address(request.name, request.volume, b"/")) + f" inode {meta_address}",
+            str(Address(request.source.name, request.volume.name, b"/")) + f" inode {meta_address}",
             "evidence/filesystems",
             verdict,
             f"listing the directory with metadata address {meta_address} did not return; it was left out",
@@ -116,7 +151,7 @@ def walk_volume(
     yield [
         *skip.values(),
         Problem(
-            str(Address(request.name, request.volume, b"/")),
+            str(Address(request.source.name, request.volume.name, b"/")),
             "pipeline/walk",
             Reason.CRASHED,
             "listing the volume died again and again; what was listed before is examined",

@@ -16,7 +16,9 @@ from typing import Any, TypeVar
 from triage.detectors.keywords import KeywordDetector
 from triage.detectors.yara import YaraDetector
 from triage.errors import EvidenceError
-from triage.evidence import Evidence, FileSystem, open_evidence
+from triage.evidence import Evidence
+from triage.evidence.unowned import VolumeReader
+from triage.model.entry import Entry
 from triage.model.problem import Problem, Reason
 from triage.model.result import EntryResult
 from triage.pipeline.examine import Detectors, Examiner, Opened
@@ -79,24 +81,25 @@ class _Openings:
         self._setup = setup
         self._stack = stack
         self._evidence: dict[int, Evidence] = {}
-        self._file_systems: dict[int, FileSystem] = {}
+        self._readers: dict[int, VolumeReader] = {}
         self._told: set[Problem] = set()
+        self.looks_at_slack = setup.space
 
-    def file_system(self, volume: int) -> tuple[str, str, FileSystem]:
-        """Names of source and volume, and the file system.
+    def reader(self, volume: int) -> tuple[str, str, VolumeReader]:
+        """Names of source and volume, and what reads it.
 
         Raises:
             EvidenceError: It does not open.
         """
         number, volume_name = self._setup.volumes[volume]
         source = self._setup.sources[number]
-        found = self._file_systems.get(volume)
+        found = self._readers.get(volume)
         if found is None:
             evidence = self._evidence.get(number)
             if evidence is None:
-                evidence = open_evidence(source.paths, name=source.name, as_raw=source.as_raw)
+                evidence = source.open()
                 self._evidence[number] = self._stack.enter_context(evidence)
-            found = self._file_systems[volume] = evidence.file_system(volume_name)
+            found = self._readers[volume] = evidence.reader(volume_name)
             self._stack.callback(found.close)
         return source.name, volume_name, found
 
@@ -132,9 +135,10 @@ def _groups(batch: Sequence[WorkItem]) -> Iterator[list[WorkItem]]:
 def _examine(examiner: Examiner, openings: _Openings, group: Sequence[WorkItem], marker: Any) -> list[EntryResult]:
     """Entries that are examined together; the shared memory says which is in hand."""
     opened: list[Opened | EntryResult] = []
+    slack: dict[int, tuple[Entry, bytes]] = {}
     for item in group:
         _mark(marker, item, 1)
-        opened.append(_guarded(item, partial(_open, examiner, openings, item)))
+        opened.append(_guarded(item, partial(_open, examiner, openings, item, slack)))
     searched = [entry for entry in opened if isinstance(entry, Opened)]
     if len(searched) > 1:
         _mark(marker, group[0], len(group))
@@ -143,9 +147,10 @@ def _examine(examiner: Examiner, openings: _Openings, group: Sequence[WorkItem],
     for item, entry in zip(group, opened, strict=True):
         if isinstance(entry, Opened):
             _mark(marker, item, 1)
-            out.append(_guarded(item, partial(examiner.finish, entry, item.level)))
-        else:
-            out.append(entry)
+            entry = _guarded(item, partial(examiner.finish, entry, item.level))
+        if item.entry_id in slack:
+            entry = _guarded(item, partial(examiner.with_slack, entry, *slack[item.entry_id]))
+        out.append(entry)
     return out
 
 
@@ -155,9 +160,18 @@ def _mark(marker: Any, item: WorkItem, together: int) -> None:
     marker[ENTRY] = item.entry_id
 
 
-def _open(examiner: Examiner, openings: _Openings, item: WorkItem) -> Opened | EntryResult:
-    evidence, volume, file_system = openings.file_system(item.volume)
-    return examiner.open(item.entry_id, item.entry(evidence, volume), file_system)
+def _open(
+    examiner: Examiner, openings: _Openings, item: WorkItem, slack: dict[int, tuple[Entry, bytes]]
+) -> Opened | EntryResult:
+    """Read an entry, and the slack behind it while its record is at hand."""
+    evidence, volume, reader = openings.reader(item.volume)
+    entry = item.entry(evidence, volume)
+    opened = examiner.open(item.entry_id, entry, reader)
+    if openings.looks_at_slack and not item.space:
+        found = reader.slack(entry)
+        if found is not None:
+            slack[item.entry_id] = found
+    return opened
 
 
 Outcome = TypeVar("Outcome", EntryResult, Opened | EntryResult)
