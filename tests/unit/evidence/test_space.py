@@ -23,13 +23,14 @@ from triage.evidence.space import (
     gap_of,
     open_space,
     owned_length,
+    slack_entries,
     slack_run,
     space_entries,
     space_runs,
 )
 from triage.model.address import Address
 from triage.model.byte_run import ByteRun
-from triage.model.entry import Entry
+from triage.model.entry import Entry, EntryType
 from triage.model.problem import Problem, Reason
 from triage.model.stream import MemoryStream
 from triage.model.volume import Allocation, Volume
@@ -334,9 +335,38 @@ def test_slack_is_opened_by_address_alone(tmp_path: Path) -> None:
     system = open_file_system(media, volume, "x")
     address = Address("x", "p1", b"/d/b.txt", space="slack")
     assert open_space(system, media, volume, address).read_at(0, 5) == b"after"
+    files = list(system.walk())
+    (slack,) = (one for one in space_entries(system, media, volume, "x", files=files) if isinstance(one, Entry))
+    owner = next(one for one in files if isinstance(one, Entry) and one.address.path == b"/d/b.txt")
+    runs = space_runs(system, media, volume, address)
+    assert (
+        runs == space_runs(system, media, volume, address, slack) == space_runs(system, media, volume, address, owner)
+    )
     with pytest.raises(UnsupportedFormatError):
         open_space(system, media, volume, Address("x", "p1", b"/d/c.txt", space="slack"))
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("parent", ["", "p9"])
+def test_slack_of_a_file_system_that_does_not_tell_it(parent: str) -> None:
+    """The rest of the last data unit, by runs; also by the entry of the slack, whose size is another."""
+    data = b"." * 1024 + b"body" * 75 + b"old words" + bytes(203) + b"." * 512
+    volume = volume_of(len(data), parent=parent)
+    file = Entry(Address("x", "p1", b"/a"), EntryType.FILE, 300, 5)
+
+    class Plain(Given):
+        def walk(self) -> Iterator[Entry]:
+            yield file
+
+        def byte_runs(self, entry: Entry) -> tuple[ByteRun, ...]:
+            return (ByteRun(0, 1024, -1 if parent else 1024, 300),)
+
+    system, media = Plain([]), MemoryStream(data)
+    (slack,) = entries_of(list(slack_entries(system, media, volume, system.walk())))  # type: ignore[arg-type]
+    assert (slack.size, slack.address.local, slack.image_offset) == (212, "p1:/a$slack", -1 if parent else 1324)
+    for known in (None, slack, file):
+        stream = open_space(system, media, volume, slack.address, known)  # type: ignore[arg-type]
+        assert stream.read_at(0, 999) == data[1324:1536]
 
 
 def test_names_promised_to_others_exist() -> None:
