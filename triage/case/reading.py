@@ -88,13 +88,19 @@ def volumes(connection: sqlite3.Connection, evidence_id: int) -> list[tuple[int,
     """Volumes of a source: number, volume, listed whole."""
     rows = connection.execute(
         "SELECT id, name, image_offset, length, allocation, system, description, file_system, block_size, encryption,"
-        " unsupported, parent, walked FROM volumes WHERE evidence = ? ORDER BY position",
+        " unsupported, parent, opened, walked FROM volumes WHERE evidence = ? ORDER BY position",
         (evidence_id,),
     )
     return [
         (number, Volume(name, offset, length, Allocation(allocation), *rest), bool(walked))
-        for number, name, offset, length, allocation, *rest, walked in rows
+        for number, name, offset, length, allocation, *rest, walked in (_opened(row) for row in rows)
     ]
+
+
+def _opened(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The row of a volume with its mark as a truth value."""
+    *before, opened, walked = row
+    return (*before, bool(opened), walked)
 
 
 def pending(connection: sqlite3.Connection) -> list[PendingEntry]:

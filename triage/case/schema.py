@@ -18,7 +18,8 @@ CREATE TABLE volumes (
     id INTEGER PRIMARY KEY, evidence INTEGER NOT NULL REFERENCES evidence, position INTEGER NOT NULL,
     name TEXT NOT NULL, image_offset INTEGER NOT NULL, length INTEGER NOT NULL, allocation TEXT NOT NULL,
     system TEXT NOT NULL, description TEXT NOT NULL, file_system TEXT NOT NULL, block_size INTEGER NOT NULL,
-    encryption TEXT NOT NULL, unsupported TEXT NOT NULL, parent TEXT NOT NULL, walked INTEGER NOT NULL DEFAULT 0);
+    encryption TEXT NOT NULL, unsupported TEXT NOT NULL, parent TEXT NOT NULL, opened INTEGER NOT NULL,
+    walked INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE entries (
     id INTEGER PRIMARY KEY, volume INTEGER NOT NULL REFERENCES volumes, path BLOB NOT NULL, stream BLOB NOT NULL,
     space TEXT NOT NULL, span_offset INTEGER NOT NULL, span_length INTEGER NOT NULL,

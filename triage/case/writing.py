@@ -68,8 +68,8 @@ class Writer:
                 continue
             self._connection.execute(
                 "INSERT INTO volumes (evidence, position, name, image_offset, length, allocation, system, description,"
-                " file_system, block_size, encryption, unsupported, parent)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " file_system, block_size, encryption, unsupported, parent, opened)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     evidence,
                     position,
@@ -84,6 +84,7 @@ class Writer:
                     volume.encryption,
                     volume.unsupported,
                     volume.parent,
+                    int(volume.is_opened),
                 ),
             )
 
@@ -95,9 +96,16 @@ class Writer:
                 (str(Address(name, volume.name, b"/")),),
             )
             self._connection.execute(
-                "UPDATE volumes SET description = ?, encryption = ?, unsupported = ? WHERE evidence = ? AND name = ?"
-                " AND allocation = 'allocated'",
-                (_text(volume.description), volume.encryption, volume.unsupported, evidence, volume.name),
+                "UPDATE volumes SET description = ?, encryption = ?, unsupported = ?, opened = ?"
+                " WHERE evidence = ? AND name = ? AND allocation = 'allocated'",
+                (
+                    _text(volume.description),
+                    volume.encryption,
+                    volume.unsupported,
+                    int(volume.is_opened),
+                    evidence,
+                    volume.name,
+                ),
             )
         self.add_volumes(evidence, volumes)
         for problem in problems:

@@ -39,13 +39,11 @@ class Place:
         volume: As reported.
         media: The bytes that its offset counts in; None where only ``opener`` can read it.
         opener: Opens the file system where the layer below has it.
-        is_opened: A layer opened it, so it holds nothing to read for itself.
     """
 
     volume: Volume
     media: Stream | None
     opener: Callable[[Volume, str], FileSystem] | None = None
-    is_opened: bool = False
 
     @property
     def stream(self) -> Stream | None:
@@ -252,9 +250,9 @@ class Stack:
                 unsupported="",
                 file_system="",
                 block_size=0,
-                description=f"{description} (opened)",
+                description=description,
+                is_opened=True,
             ),
-            is_opened=True,
         )
 
     def _add_found(self, parent: str, unit: LayerUnit, found: LayerVolume) -> None:
@@ -278,9 +276,16 @@ class Stack:
         inner = [volume for volume in layout.volumes if volume.allocation is Allocation.ALLOCATED]
         if [volume.name for volume in inner] != [name]:  # a table stands in it
             whole = Volume(
-                name, 0, found.stream.size, Allocation.ALLOCATED, unit.name, found.description, parent=parent
+                name,
+                0,
+                found.stream.size,
+                Allocation.ALLOCATED,
+                unit.name,
+                found.description,
+                parent=parent,
+                is_opened=True,
             )
-            self._places[name] = Place(whole, found.stream, is_opened=True)
+            self._places[name] = Place(whole, found.stream)
             self._expanded.add(name)
             self._outside += [
                 replace(volume, parent=name)

@@ -31,8 +31,8 @@ OVERLAP = 64 << 10
 """Bytes behind a piece that are read with it."""
 MAX_RUNS = 20_000_000
 """Runs of free space of one volume; more is told."""
-MAX_SLACK = 1 << 20
-"""Bytes of slack of one entry that are looked at."""
+MAX_SLACK = 16 << 20
+"""Bytes of slack of one entry that are looked at; NTFS may have much behind what was written of a file."""
 
 
 class Space:
@@ -241,21 +241,22 @@ class VolumeReader:
         """Where these bytes lie, by ``file_offset``."""
         return self.space.runs(entry) if entry.address.space else self._files.byte_runs(entry)
 
-    def slack(self, entry: Entry) -> tuple[Entry, bytes] | None:
-        """The slack of an entry and its bytes, where one of them is not zero.
+    def slack(self, entry: Entry) -> tuple[Entry, bytes, int] | None:
+        """The slack of an entry, its bytes where one of them is not zero, and how many more were not looked at.
 
         Raises:
             EvidenceError: It cannot be read.
         """
         runs = self._files.slack_runs(entry)
-        size = min(sum(run.length for run in runs), MAX_SLACK)
+        whole = sum(run.length for run in runs)
+        size = min(whole, MAX_SLACK)
         if not size:
             return None
         # The size of the file stands in the address, so that its slack can be opened from that alone.
         address = replace(entry.address, space="slack", offset=entry.size)
         found = replace(entry, address=address, size=size, image_offset=runs[0].image_offset)
         data = self.space.open(found).read_at(0, size)
-        return (found, data) if data.count(0) < len(data) else None
+        return (found, data, whole - size) if data.count(0) < len(data) or whole > size else None
 
     def close(self) -> None:
         """Release the file system; a second call does nothing."""

@@ -54,6 +54,7 @@ class Volume:
         encryption: Method seen (``BitLocker``, ``LUKS`` ...), empty where none.
         unsupported: What was recognised but cannot be read, in words; empty where all is well.
         parent: Name of the volume that a layer opened to get this one; empty for those of a volume system.
+        is_opened: A layer or table opened it, so it holds nothing to read for itself.
     """
 
     name: str
@@ -67,3 +68,4 @@ class Volume:
     encryption: str = ""
     unsupported: str = ""
     parent: str = ""
+    is_opened: bool = False

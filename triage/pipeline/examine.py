@@ -144,9 +144,14 @@ class Examiner:
         named = self._named(content)
         return EntryResult(opened.entry_id, digest, facts, content.content_type, named, opened.problems)
 
-    def with_slack(self, result: EntryResult, slack: Entry, data: bytes) -> EntryResult:
-        """The outcome of an entry with that of the slack behind it."""
+    def with_slack(self, result: EntryResult, slack: Entry, data: bytes, left: int) -> EntryResult:
+        """The outcome of an entry with that of the slack behind it, of which ``left`` bytes were not read."""
         address = str(slack.address)
+        problems = result.problems
+        if left:
+            message = f"{left} bytes of slack behind the first {len(data)} were not searched"
+            problem = Problem(address, "pipeline/examine", Reason.LIMIT, message, "search it with another tool", left)
+            problems = (*problems, problem)
         sha256 = hashlib.sha256(data).digest()
         facts = None
         if sha256 not in self._seen:
@@ -154,7 +159,7 @@ class Examiner:
             facts = relative(self._facts(content, Budget(), NORMAL, sha256.hex()), address)
             self._seen.add(sha256)
         found = SlackResult(slack.address.offset, len(data), slack.image_offset, sha256.hex(), facts, SPACE_TYPE)
-        return replace(result, slack=found)
+        return replace(result, slack=found, problems=problems)
 
     def _known(self, opened: Opened) -> EntryResult | None:
         """The outcome of a whole content that was seen before, None where it was not."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from triage.content.libmagic import libmagic_status
 from triage.detectors import DETECTORS
 from triage.evidence.filesystems import FILE_SYSTEMS
+from triage.evidence.volumes.layers import LAYERS
 from triage.reporters import REPORTERS
 
 
@@ -17,7 +18,7 @@ class FormatUnit:
     """One unit.
 
     Attributes:
-        room: ``container``, ``file system``, ``decoder``, ``extractor``, ``detector``, ``report``.
+        room: ``container``, ``layer``, ``file system``, ``decoder``, ``extractor``, ``detector``, ``report``.
         name: Its name.
         summary: What it does.
         unavailable: Why it cannot be used here, empty where it can.
@@ -40,6 +41,8 @@ def every_format() -> Iterator[FormatUnit]:
             needs = getattr(unit, "needs", "") or ""
             missing = f"needs {needs}" if needs and importlib.util.find_spec(needs) is None else ""
             yield FormatUnit(room, unit.name, getattr(unit, "summary", ""), missing)
+    for layer in LAYERS:
+        yield FormatUnit("layer", layer.name, layer.summary, layer.unavailable())
     for system in FILE_SYSTEMS:
         yield FormatUnit("file system", system.name, system.summary, system.unavailable())
     summary = "refines types that the table of signatures leaves open"

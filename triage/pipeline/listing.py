@@ -31,18 +31,17 @@ def _to_list(run: Run) -> Iterator[tuple[EvidenceSource, Volume, int]]:
     found = []
     for number, source in run.case.evidence():
         volumes = run.case.volumes(number)
-        opened = {volume.parent for _, volume, _ in volumes if volume.parent}
         for volume_id, volume, walked in volumes:
-            if not walked and (volume.file_system or (run.plan.space and _is_bare_space(volume, opened))):
+            if not walked and (volume.file_system or (run.plan.space and _is_bare_space(volume))):
                 found.append((source, volume, volume_id))
     yield from sorted(found, key=lambda item: not item[1].file_system)
 
 
-def _is_bare_space(volume: Volume, opened: set[str]) -> bool:
+def _is_bare_space(volume: Volume) -> bool:
     """A gap, or a volume in which nothing that is read is known: its bytes can still be searched."""
     if volume.allocation is Allocation.METADATA or volume.length <= 0:
         return False
-    return not volume.encryption and volume.name not in opened and "(opened)" not in volume.description
+    return not volume.encryption and not volume.is_opened
 
 
 def _list_volume(run: Run, request: WalkRequest, volume_id: int) -> None:

@@ -135,7 +135,7 @@ def _groups(batch: Sequence[WorkItem]) -> Iterator[list[WorkItem]]:
 def _examine(examiner: Examiner, openings: _Openings, group: Sequence[WorkItem], marker: Any) -> list[EntryResult]:
     """Entries that are examined together; the shared memory says which is in hand."""
     opened: list[Opened | EntryResult] = []
-    slack: dict[int, tuple[Entry, bytes]] = {}
+    slack: dict[int, tuple[Entry, bytes, int]] = {}
     for item in group:
         _mark(marker, item, 1)
         opened.append(_guarded(item, partial(_open, examiner, openings, item, slack)))
@@ -161,7 +161,7 @@ def _mark(marker: Any, item: WorkItem, together: int) -> None:
 
 
 def _open(
-    examiner: Examiner, openings: _Openings, item: WorkItem, slack: dict[int, tuple[Entry, bytes]]
+    examiner: Examiner, openings: _Openings, item: WorkItem, slack: dict[int, tuple[Entry, bytes, int]]
 ) -> Opened | EntryResult:
     """Read an entry, and the slack behind it while its record is at hand."""
     evidence, volume, reader = openings.reader(item.volume)

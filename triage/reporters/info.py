@@ -116,6 +116,8 @@ def _holds(volume: Volume) -> tuple[str, str]:
     if volume.file_system:
         block = f", blocks of {volume.block_size} bytes" if volume.block_size else ""
         return visible(volume.file_system) + block, ""
+    if volume.is_opened:
+        return "opened, see the volumes in it", ""
     if volume.allocation is Allocation.ALLOCATED:
         return "no file system recognised", "bold yellow"
     return volume.allocation.value, "dim"

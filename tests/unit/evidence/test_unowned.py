@@ -139,7 +139,8 @@ def test_slack_of_a_file():
     empty = VolumeReader(file_system, Space(MemoryStream(bytes(4096)), volume, "x.dd", file_system))
     assert empty.slack(owner) is None
     reader = VolumeReader(file_system, Space(MemoryStream(b"\x01" * 4096), volume, "x.dd", file_system))
-    entry, data = reader.slack(owner)
+    entry, data, left = reader.slack(owner)
+    assert left == 0
     assert (data, entry.state, str(entry.address)) == (b"\x01" * 12, EntryState.SLACK, "x.dd p1:/a.txt$slack")
     assert reader.open_entry(entry).read_at(0, 100) == data
     with pytest.raises(UnsupportedFormatError):

@@ -161,6 +161,9 @@ class TskFileSystem:
     def slack_runs(self, entry: Entry) -> tuple[ByteRun, ...]:
         """Where bytes lie that are allocated to an entry and not its content; see ``tsk_space``.
 
+        Args:
+            entry: A file's, or that of its slack.
+
         Raises:
             ReadFailedError: The metadata record cannot be read.
         """

@@ -92,13 +92,14 @@ class TskSpace:
 
         Args:
             attribute: The library's attribute.
-            entry: Its entry.
+            entry: Its entry, or that of its slack.
             initialised: NTFS: bytes that were ever written; None for all.
         """
         flags = int(attribute.info.flags)
         if not self._is_mapped or not flags & tsk.NON_RESIDENT or flags & (tsk.COMPRESSED | tsk.ENCRYPTED):
             return ()
-        end = entry.size if initialised is None else min(entry.size, initialised)
+        size = int(attribute.info.size) if entry.address.space else entry.size  # an entry of slack has the slack's
+        end = size if initialised is None else min(size, initialised)
         found: list[ByteRun] = []
         place, reached = -1, 0
         try:
@@ -115,7 +116,7 @@ class TskSpace:
                 place += length
         except tsk.LIBRARY_ERRORS:
             pass
-        if place >= 0 and self._unit > self._block and reached >= entry.size:
+        if place >= 0 and self._unit > self._block and reached >= size:
             self._add(found, place, -reached % self._unit)
         return tuple(found)
 
