@@ -22,7 +22,7 @@ REASON_WORDS = {
     Reason.TIMEOUT: "took too long",
     Reason.CRASHED: "crashed the reader",
     Reason.LOOP: "structure loops",
-    Reason.MISMATCH: "does not match its stored digest",
+    Reason.MISMATCH: "does not agree with what is stated of it",
     Reason.UNREADABLE: "could not be read",
 }
 """Words for the reasons; a test keeps the keys equal to :class:`Reason`."""

@@ -167,11 +167,9 @@ class DirectoryFileSystem:
         if not stat.S_ISREG(facts.st_mode):
             stream.close()
             raise ReadFailedError("it is no longer a regular file")
-        if (facts.st_ino & _LARGEST, facts.st_size, facts.st_mtime_ns) != (
-            entry.meta_address,
-            entry.size,
-            entry.times.mtime,
-        ):
+        listed = entry.times.mtime  # an entry that is opened by its address alone has no times
+        touched = listed is not None and listed != facts.st_mtime_ns
+        if touched or (facts.st_ino & _LARGEST, facts.st_size) != (entry.meta_address, entry.size):
             message = f"the file changed after it was listed: it has {facts.st_size} bytes, {entry.size} were listed"
             self._note(self._problem(path, Reason.MISMATCH, message, "work on a copy that nobody writes to"))
         return stream
