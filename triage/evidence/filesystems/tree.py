@@ -11,7 +11,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from triage.errors import EvidenceError, LimitExceededError, ReadFailedError
+from triage.errors import (
+    EncryptedVolumeError,
+    EvidenceError,
+    LimitExceededError,
+    ReadFailedError,
+    UnsupportedFormatError,
+)
 from triage.evidence.filesystems.run_stream import RunStream
 from triage.model.address import Address
 from triage.model.byte_run import ByteRun
@@ -26,6 +32,12 @@ MAX_PATH = 131_072
 MAX_REPEATS = 1000
 """Directories reached again that become Problems one by one."""
 ORPHANS = b"/$OrphanFiles"
+_REASONS = (
+    (LimitExceededError, Reason.LIMIT),
+    (ReadFailedError, Reason.UNREADABLE),
+    (UnsupportedFormatError, Reason.UNSUPPORTED),
+    (EncryptedVolumeError, Reason.ENCRYPTED),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,9 +355,7 @@ class TreeFileSystem:
         return Address(self._evidence, self._volume.name, path or b"/", stream)
 
     def _failed(self, path: bytes, error: EvidenceError | LimitExceededError) -> Problem:
-        reason = Reason.LIMIT if isinstance(error, LimitExceededError) else Reason.CORRUPT
-        if isinstance(error, ReadFailedError):
-            reason = Reason.UNREADABLE
+        reason = next((reason for kind, reason in _REASONS if isinstance(error, kind)), Reason.CORRUPT)
         return self._problem(path, reason, error.message, error.hint or "")
 
     def _problem(self, path: bytes, reason: Reason, message: str, hint: str = "", *, anyway: bool = False) -> Problem:
