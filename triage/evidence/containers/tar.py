@@ -208,8 +208,10 @@ def _runs(header: Header) -> tuple[ByteRun, ...]:
 
 
 def _begins_like_tar(head: bytes) -> bool:
-    """A header that holds, or one that is damaged and still has the mark of ustar."""
-    return has_checksum(head[:BLOCK]) or (len(head) >= BLOCK and head[257:262] == b"ustar")
+    """A header that holds, or one that is damaged and still has the mark of ustar, and is no boot sector."""
+    if has_checksum(head[:BLOCK]):
+        return True
+    return len(head) >= BLOCK and head[257:262] == b"ustar" and head[510:512] != b"\x55\xaa"
 
 
 def _first_block(packed: PackedStream) -> bytes:

@@ -78,11 +78,15 @@ class _Chain:
 
 
 def has_checksum(block: bytes) -> bool:
-    """Whether a block is a tar header by its checksum, as signed or unsigned sum."""
-    if len(block) < BLOCK or not block[0]:
+    """Whether a block is a tar header by its checksum, as signed or unsigned sum.
+
+    The checksum must be written in digits: an empty field counts as 0 elsewhere, and any block may add up to that.
+    """
+    field = block[148:156].strip(b" \0")
+    if len(block) < BLOCK or not block[0] or not field.isdigit():
         return False
     stated = number(block[148:156])
-    if stated is None:
+    if not stated:
         return False
     rest = block[:148] + b" " * 8 + block[156:BLOCK]
     unsigned = sum(rest)

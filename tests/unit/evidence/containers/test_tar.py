@@ -296,3 +296,23 @@ def test_file_that_changes_is_told(tmp_path):
         assert container.changed() == ()
         os.utime(container.paths[0], (1, 1))
         assert container.changed() == container.paths
+
+
+def adding_up_to_nothing():
+    """A superblock of XFS with a checksum field without digits, whose bytes add up to 0 as signed numbers."""
+    block = bytearray(512)
+    block[:8] = b"XFSB\x00\x00\x10\x00"
+    total = sum(block[:148]) + 8 * 32 + sum(block[156:])
+    at = 160
+    while total:
+        step = min(128, total)
+        block[at], total, at = 256 - step, total - step, at + 1
+    return bytes(block)
+
+
+def test_a_file_system_is_not_taken_for_a_tar_archive(tmp_path):
+    """An empty checksum proves nothing, nor does the mark in a boot sector."""
+    boot = bytearray(512)
+    boot[0], boot[257:262], boot[510:512] = 0xEB, b"ustar", b"\x55\xaa"
+    for head in (adding_up_to_nothing(), bytes(boot)):
+        assert not tar.detect(head.ljust(4096, b"\0"), (tmp_path / "a.img",))
