@@ -9,7 +9,7 @@ import struct
 import uuid
 from collections.abc import Mapping
 
-from triage.evidence.containers.crc32c import crc32c
+from triage.evidence.crc32c import crc32c
 from triage.evidence.containers.vhd_header import checksum_of
 
 MB = 1 << 20

@@ -10,7 +10,7 @@ import uuid
 from dataclasses import dataclass
 
 from triage.errors import CorruptStructureError, UnsupportedFormatError
-from triage.evidence.containers.crc32c import crc32c
+from triage.evidence.crc32c import crc32c
 from triage.model.stream import Stream
 
 SIGNATURE = b"vhdxfile"

@@ -14,7 +14,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 
 from triage.errors import CorruptStructureError
-from triage.evidence.containers.crc32c import crc32c
+from triage.evidence.crc32c import crc32c
 from triage.model.stream import Stream
 
 SECTOR = 4096

@@ -1,4 +1,4 @@
-"""LZO1X decompression, as F2FS and SquashFS store blocks.
+"""LZO1X decompression, as Btrfs, F2FS and SquashFS store blocks.
 
 Follows the description of the stream format in the kernel's documentation ("LZO stream format as understood by
 Linux's LZO decompressor"): bitstream version 0, and version 1 (LZO-RLE), which says so itself and adds runs of zeros.
@@ -76,8 +76,7 @@ def _decompress(data: bytes, limit: int) -> bytes:
         rle, at = data[1] >= 1, 2
     if data[at] > 17:
         count = data[at] - 17
-        out += data[at + 1 : at + 1 + count]
-        at += 1 + count
+        at = _literals(out, data, at + 1, count, limit)
         state = 4 if count > 3 else count
     while True:
         code = data[at]
@@ -94,16 +93,28 @@ def _decompress(data: bytes, limit: int) -> bytes:
             _copy(out, distance, length, limit)
             state = count
         if count:
-            if count > limit - len(out) or at + count > len(data):
-                raise CorruptStructureError(f"an LZO stream does not hold at byte {at}")
-            out += data[at : at + count]
-            at += count
+            at = _literals(out, data, at, count, limit)
+
+
+def _literals(out: bytearray, data: bytes, at: int, count: int, limit: int) -> int:
+    """Append ``count`` bytes of the stream; the place behind them."""
+    _check_room(out, count, limit)
+    if at + count > len(data):
+        raise CorruptStructureError(f"an LZO stream ends early: {len(data)} bytes")
+    out += data[at : at + count]
+    return at + count
+
+
+def _check_room(out: bytearray, length: int, limit: int) -> None:
+    if length > limit - len(out):
+        raise CorruptStructureError(f"an LZO stream gives more than {limit} bytes")
 
 
 def _copy(out: bytearray, distance: int, length: int, limit: int) -> None:
     """Append ``length`` bytes from ``distance`` back."""
-    if length > limit - len(out) or distance > len(out):
-        raise CorruptStructureError(f"an LZO stream refers to what is not there, or is longer than {limit} bytes")
+    _check_room(out, length, limit)
+    if distance > len(out):
+        raise CorruptStructureError(f"an LZO stream refers to what is not there: {distance} bytes back")
     if distance == -1:
         out += bytes(length)
         return

@@ -8,7 +8,7 @@ from tests.support.virtual_disks import MB, pattern, vhdx_header, vhdx_log_entry
 from tests.support.virtual_disks import vhdx as make
 from triage.errors import CorruptStructureError, UnsupportedFormatError
 from triage.evidence.containers import vhdx
-from triage.evidence.containers.crc32c import crc32c
+from triage.evidence.crc32c import crc32c
 from triage.model.stream import MemoryStream
 
 PARENT, CHILD, LOG = uuid.UUID(int=11), uuid.UUID(int=22), uuid.UUID(int=33)

@@ -12,6 +12,8 @@ import hashlib
 from functools import cache
 from typing import Any
 
+from triage.evidence.crc32c import crc32c as crc32c_by_bytes
+
 CRC32C, XXHASH64, SHA256, BLAKE2B = range(4)
 NAMES = ("crc32c", "xxhash64", "sha256", "blake2b")
 _SIZES = (4, 8, 32, 32)
@@ -62,11 +64,7 @@ def crc32c(data: bytes) -> int:
         if frame[:4] == b"\xff\x06\x00\x00" and len(frame) >= 18:
             masked = (int.from_bytes(frame[14:18], "little") - 0xA282EAD8) & _MASK32
             return ((masked >> 17) | (masked << 15)) & _MASK32
-    table = _table()
-    crc = _MASK32
-    for byte in data:
-        crc = table[(crc ^ byte) & 0xFF] ^ (crc >> 8)
-    return crc ^ _MASK32
+    return crc32c_by_bytes(data)
 
 
 def xxhash64(data: bytes) -> int:
@@ -130,13 +128,3 @@ def _module(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError:
         return None
-
-
-@cache
-def _table() -> tuple[int, ...]:
-    table = []
-    for value in range(256):
-        for _ in range(8):
-            value = (value >> 1) ^ (0x82F63B78 if value & 1 else 0)
-        table.append(value)
-    return tuple(table)

@@ -10,7 +10,7 @@ import io
 import zlib
 
 from triage.errors import CorruptStructureError, UnsupportedFormatError
-from triage.evidence.filesystems.btrfs import lzo
+from triage.evidence.filesystems.lzo import decompress_lzo1x
 
 ZLIB, LZO, ZSTD = 1, 2, 3
 MAX_DECODED = 1 << 20
@@ -81,7 +81,7 @@ def _lzo(data: bytes, size: int, sector_size: int) -> bytes:
         position += 4
         if not length or position + length > total:
             raise CorruptStructureError(f"a segment of a compressed extent has {length} bytes")
-        part = lzo.decompress(data[position : position + length], sector_size)
+        part = decompress_lzo1x(data[position : position + length], sector_size)
         position += length
         parts.append(part[:left])
         left -= len(parts[-1])

@@ -3,30 +3,19 @@
 The checksum is linear: that of a record is the exclusive or of one value for each of its bytes, which depends on the
 byte and on how many bytes follow. So all records of a region are done column by column: one translation table for each
 place and each of the four bytes of the checksum, applied to the bytes that stand there in every record.
-
-Source: RFC 3720 section 12.1 and appendix B.4 (polynomial 0x1EDC6F41, reflected, start and end inverted).
 """
 
 from __future__ import annotations
 
 from functools import cache
 
-_POLYNOMIAL = 0x82F63B78
+from triage.evidence.crc32c import byte_table
+
 _MASK = 0xFFFFFFFF
 _SMALL, _LARGE = 64, 256
 """Bytes in a row of a block that is checked in rows: of one up to a page, of a larger one."""
 _FIELD = 4
 _Lanes = tuple[bytes, bytes, bytes, bytes]
-
-
-@cache
-def _table() -> tuple[int, ...]:
-    out = []
-    for value in range(256):
-        for _ in range(8):
-            value = (value >> 1) ^ (_POLYNOMIAL if value & 1 else 0)
-        out.append(value)
-    return tuple(out)
 
 
 def _xor(one: bytes, other: bytes) -> bytes:
@@ -36,7 +25,7 @@ def _xor(one: bytes, other: bytes) -> bytes:
 @cache
 def _base() -> _Lanes:
     """The four bytes of the plain table, each as a table of its own."""
-    table = _table()
+    table = byte_table()
     lanes = [bytes((value >> shift) & 0xFF for value in table) for shift in (0, 8, 16, 24)]
     return lanes[0], lanes[1], lanes[2], lanes[3]
 
@@ -66,7 +55,7 @@ def _lanes(count: int) -> list[_Lanes]:
 @cache
 def _of_zeros(length: int) -> int:
     """Checksum of so many zero bytes: what the inversion of start and end adds."""
-    table = _table()
+    table = byte_table()
     crc = _MASK
     for _ in range(length):
         crc = table[crc & 0xFF] ^ (crc >> 8)
@@ -134,7 +123,7 @@ def crc32c(data: bytes) -> int:
         for low, second, third, high in zip(*lanes, strict=True):
             crc = one[crc & 0xFF] ^ two[(crc >> 8) & 0xFF] ^ three[(crc >> 16) & 0xFF] ^ four[crc >> 24]
             crc ^= low | second << 8 | third << 16 | high << 24
-    table = _table()
+    table = byte_table()
     for byte in data[whole:]:
         crc = table[(crc ^ byte) & 0xFF] ^ (crc >> 8)
     return crc ^ _of_zeros(len(data))
