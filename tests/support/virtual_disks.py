@@ -9,8 +9,8 @@ import struct
 import uuid
 from collections.abc import Mapping
 
-from triage.evidence.crc32c import crc32c
 from triage.evidence.containers.vhd_header import checksum_of
+from triage.evidence.crc32c import crc32c
 
 MB = 1 << 20
 FREE = 0xFFFFFFFF

@@ -39,7 +39,7 @@ def _verify_evidence(path: Path) -> None:
     from triage.evidence import group_sources, open_evidence
 
     (paths,) = group_sources([path])
-    with open_evidence(paths, as_raw=True) as opened:
+    with open_evidence(paths, as_raw=True, layers=False) as opened:
         result = opened.verify()
     for name, value in result.computed.items():
         stored = result.stored.get(name)

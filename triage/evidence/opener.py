@@ -177,11 +177,12 @@ def open_evidence(
     for path in files:
         check_regular(path)
     head = read_head(files[0], HEAD)
-    claims = [unit for unit in CONTAINERS if unit.detect(head, files)]
+    claims = (unit for unit in CONTAINERS if unit.detect(head, files))
+    first = next(claims)
     try:
-        return opening.open(claims[0])
+        return opening.open(first)
     except (UnsupportedFormatError, CorruptStructureError):
-        if not as_raw or claims[0].name in _UNPROVEN:
+        if not as_raw or first.name in _UNPROVEN:
             raise
     return opening.open(next(unit for unit in claims if unit.name in _UNPROVEN))
 

@@ -16,7 +16,6 @@ from triage.evidence.filesystems.tsk_entries import EntryMaker
 from triage.evidence.filesystems.tsk_library import detect as detect_file_system
 from triage.evidence.filesystems.tsk_metadata import FSCRYPT, MetadataReader
 from triage.evidence.filesystems.tsk_runs import map_runs
-from triage.evidence.filesystems.tsk_space import TskSpace, covered_by
 from triage.evidence.filesystems.tsk_stream import TskStream, ZeroStream
 from triage.evidence.filesystems.tsk_walk import Walker
 from triage.evidence.tsk_image import TskImage
@@ -78,6 +77,8 @@ class TskFileSystem:
         self._metadata = MetadataReader(library, name, media, volume)
         attributes = AttributeReader(name, volume, self.block_size, is_mapped=self._is_mapped)
         self._maker = EntryMaker(library, name, volume, evidence_name, attributes, self._metadata)
+        from triage.evidence.filesystems.tsk_space import TskSpace  # numpy, which detection does not need
+
         self._space = TskSpace(library, name, media, volume, is_mapped=self._is_mapped)
         self.size = self._space.size
         self._last: tuple[int, Any] = (-1, None)
@@ -156,6 +157,8 @@ class TskFileSystem:
             EvidenceError: Free space cannot be told; or, after the last run, a part of the map could not be read and
                 counts as free.
         """
+        from triage.evidence.filesystems.tsk_space import covered_by
+
         return self._space.unallocated(lambda: covered_by(self.walk(), self.byte_runs, self.block_size))
 
     def slack_runs(self, entry: Entry) -> tuple[ByteRun, ...]:
