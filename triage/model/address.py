@@ -22,6 +22,8 @@ import re
 import unicodedata
 from dataclasses import dataclass, replace
 
+from triage.model.packed import Packed
+
 _ESCAPE = re.compile(r"\\x([0-9a-f]{2})")
 _SPACE = re.compile(r"^\$(unallocated|gap|volume_slack)@(\d+)\+(\d+)$")
 _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Cn", "Zl", "Zp", "Co"})
@@ -76,7 +78,7 @@ def unescape_name(text: str) -> bytes:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Address:
+class Address(Packed):
     """One place in evidence.
 
     Attributes:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from triage.model.packed import Packed
+
 
 @dataclass(frozen=True, slots=True)
-class ByteRun:
+class ByteRun(Packed):
     """Bytes that lie together.
 
     Attributes:

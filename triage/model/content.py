@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from triage.model.hit import Hit, HitCount
+from triage.model.packed import Packed
 from triage.model.problem import Problem
 from triage.model.times import Times
 
 
 @dataclass(frozen=True, slots=True)
-class ContentType:
+class ContentType(Packed):
     """Type by content.
 
     Attributes:
@@ -46,7 +47,7 @@ class TextSegment:
 
 
 @dataclass(frozen=True, slots=True)
-class Coverage:
+class Coverage(Packed):
     """Bytes and contents that one detector saw.
 
     Attributes:
@@ -65,7 +66,7 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
-class ContentFacts:
+class ContentFacts(Packed):
     """Everything known of one content; the same for every name that holds it.
 
     Attributes:
@@ -92,7 +93,7 @@ class ContentFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Child:
+class Child(Packed):
     """One member of a container.
 
     Attributes:
@@ -131,7 +132,7 @@ class ContentNames:
 
 
 @dataclass(frozen=True, slots=True)
-class Detection:
+class Detection(Packed):
     """What one detector says of one content.
 
     Attributes:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from triage.model.address import Address
+from triage.model.packed import Packed
 from triage.model.times import Times
 
 
@@ -29,7 +30,7 @@ class EntryState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Packed):
     """One entry with one attribute.
 
     Attributes:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from triage.model.packed import Packed
+
 
 @dataclass(frozen=True, slots=True, order=True)
-class Hit:
+class Hit(Packed):
     """One match.
 
     Attributes:
@@ -31,7 +33,7 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class HitCount:
+class HitCount(Packed):
     """How often a rule hit in one content.
 
     Attributes:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from triage.model.packed import Packed
+
 
 class Reason(StrEnum):
     """Why something was not examined."""
@@ -22,7 +24,7 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Problem:
+class Problem(Packed):
     """One thing that was not examined as it should have been.
 
     Attributes:

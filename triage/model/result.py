@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from triage.model.content import ContentFacts, ContentType, Detection
+from triage.model.packed import Packed
 from triage.model.problem import Problem
 
 
 @dataclass(frozen=True, slots=True)
-class SlackResult:
+class SlackResult(Packed):
     """The slack behind the content of an entry.
 
     Attributes:
@@ -30,7 +31,7 @@ class SlackResult:
 
 
 @dataclass(frozen=True, slots=True)
-class EntryResult:
+class EntryResult(Packed):
     """The outcome of one entry.
 
     Attributes:

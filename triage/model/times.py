@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from triage.model.packed import Packed
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EARLIEST = -62_135_596_800 * 1_000_000_000
 _LATEST = 253_402_300_799 * 1_000_000_000
@@ -23,7 +25,7 @@ def iso_from_ns(nanoseconds: int) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Times:
+class Times(Packed):
     """The five times a file system may hold, in nanoseconds since 1970-01-01 00:00, None where absent.
 
     Attributes:

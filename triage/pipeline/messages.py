@@ -10,6 +10,7 @@ from triage.case.schema import ALLOC_INODE, ALLOC_NAME
 from triage.evidence import Evidence, Keychain, open_evidence
 from triage.model.address import Address
 from triage.model.entry import Entry, EntryType
+from triage.model.packed import Packed
 from triage.model.problem import Problem
 from triage.model.result import EntryResult
 from triage.model.rules import RuleSet
@@ -70,7 +71,7 @@ class WorkerSetup:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkItem:
+class WorkItem(Packed):
     """One entry to examine: what reading it needs, and how carefully (see ``examine``)."""
 
     entry_id: int
