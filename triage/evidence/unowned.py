@@ -10,14 +10,16 @@ behind it; what begins there belongs to the next piece, see :meth:`Space.owned_l
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from triage.errors import EvidenceError, UnsupportedFormatError
 from triage.evidence.filesystems.run_stream import RunStream
+from triage.evidence.free_runs import FreeRuns, FreeStream, joined
+from triage.evidence.containers.rescued import RescuedMedia
 from triage.evidence.interface import FileSystem
-from triage.model.address import Address
+from triage.evidence.lost import LostBytes, LostRange
+from triage.model.address import CARVED, Address, carved_path
 from triage.model.byte_run import ByteRun
 from triage.model.entry import Entry, EntryType
 from triage.model.problem import Problem, Reason
@@ -29,8 +31,6 @@ PIECE = 1 << 20
 """Bytes of free space in one piece."""
 OVERLAP = 64 << 10
 """Bytes behind a piece that are read with it."""
-MAX_RUNS = 20_000_000
-"""Runs of free space of one volume; more is told."""
 MAX_SLACK = 16 << 20
 """Bytes of slack of one entry that are looked at; NTFS may have much behind what was written of a file."""
 
@@ -55,30 +55,38 @@ class Space:
         self._file_system = file_system
         self._is_gap = volume.allocation is not Allocation.ALLOCATED
         self._base = -1 if volume.parent else 0 if self._is_gap else volume.image_offset
-        self._runs: list[ByteRun] | None = None
-        self._starts: list[int] = []
+        self._runs: FreeRuns | None = None
         self.error: EvidenceError | None = None
 
     def entries(self, owned: Iterable[tuple[int, int]] = ()) -> Iterator[Entry | Problem]:
         """One entry for each piece of space.
 
         Args:
-            owned: Free space that deleted entries still claim: offset in the volume and length, bytes.
+            owned: Space that deleted entries still claim, and that carved files take up: offset in the volume and
+                length, bytes.
         """
-        if self._is_gap:
-            start = self._volume.image_offset
-            yield from self._plain("gap", start, start + self._volume.length)
-            return
-        if self._file_system is None:
-            yield from self._plain("unallocated", 0, self._stream.size)
-            return
-        yield from self._pieces(_without(self._free(), _joined(owned)))
+        yield from self._pieces(self._free().without(joined(owned)))
         if self.error is not None:
             message = f"not all free space can be told: {self.error.message}"
             yield self._problem(message, self.error.hint or "search the volume with another tool")
-        size = self._file_system.size
-        if 0 < size < self._stream.size:
-            yield from self._plain("volume_slack", size, self._stream.size)
+
+    def stream(self) -> FreeStream:
+        """All bytes that no file owns, in a row; files are carved from it."""
+        return FreeStream(self._stream, self._free())
+
+    def carved(self, position: int, length: int, extension: str, caveats: tuple[str, ...] = ()) -> Entry:
+        """A file that was found in :meth:`stream`.
+
+        Args:
+            position: Where it begins there.
+            length: Bytes.
+            extension: By its structure.
+            caveats: What a reader must know of it.
+        """
+        free = self._free()
+        begin, end = free.place(position), free.place(position + length - 1) + 1
+        entry = self._entry(CARVED, begin, end - begin, length)
+        return replace(entry, address=replace(entry.address, path=carved_path(begin, extension)), caveats=caveats)
 
     def open(self, entry: Entry) -> Stream:
         """The bytes of a piece, and of what follows it as far as :data:`OVERLAP`.
@@ -97,36 +105,28 @@ class Space:
         address = entry.address
         if address.space == "slack":
             return self._slack(entry)
-        if address.space in ("gap", "volume_slack") or (address.space and self._file_system is None):
-            return (ByteRun(0, address.offset, self._in_image(address.offset), entry.size),)
-        if address.space != "unallocated":
+        if address.space not in ("gap", "volume_slack", "unallocated", CARVED):
             raise UnsupportedFormatError(f"no such space: {address.space}", address=str(address))
-        free = self._free()
         found: list[ByteRun] = []
-        position, index = 0, max(0, bisect_right(self._starts, address.offset) - 1)
-        while index < len(free) and position < entry.size:
-            run = free[index]
-            begin = max(run.fs_offset, address.offset)
-            length = min(run.fs_offset + run.length - begin, entry.size - position)
-            if length > 0:
-                found.append(ByteRun(position, begin, self._in_image(begin), length))
-                position += length
-            index += 1
+        position = 0
+        for start, length in self._free().take(address.offset, entry.size):
+            found.append(ByteRun(position, start, self._in_image(start), length))
+            position += length
         return tuple(found)
 
     def owned_length(self, entry: Entry) -> int:
         """Bytes of a piece that are its own; what begins behind them belongs to the next piece."""
         address = entry.address
-        if address.space == "slack":
+        if not address.is_bare_space or address.space == "slack":
             return entry.size
-        end = address.offset + address.length
-        return sum(max(0, min(run.fs_offset + run.length, end) - run.fs_offset) for run in self.runs(entry))
+        free = self._free()
+        return min(entry.size, free.before(address.offset + address.length) - free.before(address.offset))
 
     # --- pieces ---------------------------------------------------------------------------------------------------
     def _pieces(self, runs: Iterable[tuple[int, int, bool]]) -> Iterator[Entry]:
-        """Pieces of free space; what a deleted file owns ends one."""
+        """Pieces of free space; what a deleted file owns ends one, and the end of the file system does."""
         begin = end = size = 0
-        for start, length, is_cut in runs:
+        for start, length, is_cut in self._apart(runs):
             if size and is_cut:
                 yield self._piece(begin, end, size)
                 size = 0
@@ -142,23 +142,35 @@ class Space:
         if size:
             yield self._piece(begin, end, size)
 
+    def _apart(self, runs: Iterable[tuple[int, int, bool]]) -> Iterator[tuple[int, int, bool]]:
+        """Runs, cut where the file system ends."""
+        used = self._used
+        for start, length, is_cut in runs:
+            if start < used < start + length:
+                yield start, used - start, is_cut
+                yield used, start + length - used, True
+            else:
+                yield start, length, is_cut or start == used
+
     def _piece(self, begin: int, end: int, size: int) -> Entry:
-        return self._entry("unallocated", begin, end - begin, size + self._following(end))
+        space = "unallocated"
+        if self._is_gap:
+            space = "gap"
+        elif self._file_system is not None and begin >= self._used:
+            space = "volume_slack"
+        return self._entry(space, begin, end - begin, size + self._following(end))
+
+    @property
+    def _used(self) -> int:
+        """Bytes of the volume that the file system takes up."""
+        if self._file_system is None:
+            return 0
+        return self._file_system.size or self._stream.size
 
     def _following(self, offset: int) -> int:
         """Free bytes behind a place, as far as the overlap goes."""
-        free, count, index = self._free(), 0, max(0, bisect_right(self._starts, offset) - 1)
-        while index < len(free) and count < OVERLAP:
-            run = free[index]
-            count += max(0, run.fs_offset + run.length - max(run.fs_offset, offset))
-            index += 1
-        return min(count, OVERLAP)
-
-    def _plain(self, space: str, begin: int, end: int) -> Iterator[Entry]:
-        """Pieces of a stretch that is free as a whole."""
-        for start in range(begin, end, PIECE):
-            stop = min(start + PIECE, end)
-            yield self._entry(space, start, stop - start, min(stop + OVERLAP, end) - start)
+        free = self._free()
+        return min(free.size - free.before(offset), OVERLAP)
 
     def _entry(self, space: str, offset: int, length: int, size: int) -> Entry:
         return Entry(
@@ -172,22 +184,22 @@ class Space:
         )
 
     # --- free and slack -------------------------------------------------------------------------------------------
-    def _free(self) -> list[ByteRun]:
-        """Free runs of the file system, ascending; as far as they can be told."""
-        if self._runs is None:
-            self._runs = []
-            end = 0
+    def _free(self) -> FreeRuns:
+        """All that no file owns; free space of the file system as far as it can be told."""
+        if self._runs is not None:
+            return self._runs
+        self._runs = runs = FreeRuns()
+        if self._is_gap:
+            runs.add(self._volume.image_offset, self._volume.length or self._stream.size)
+            return runs
+        if self._file_system is not None:
             try:
-                for run in self._file_system.unallocated() if self._file_system is not None else ():
-                    if len(self._runs) >= MAX_RUNS:
-                        raise UnsupportedFormatError(f"more than {MAX_RUNS} runs")
-                    if run.length > 0 and run.fs_offset >= end:
-                        self._runs.append(run)
-                        end = run.fs_offset + run.length
+                for run in self._file_system.unallocated():
+                    runs.add(run.fs_offset, run.length)
             except EvidenceError as error:
                 self.error = error
-            self._starts = [run.fs_offset for run in self._runs]
-        return self._runs
+        runs.add(self._used, self._stream.size - self._used)
+        return runs
 
     def _slack(self, entry: Entry) -> tuple[ByteRun, ...]:
         if self._file_system is None:
@@ -209,15 +221,32 @@ class VolumeReader:
     Args:
         file_system: None where the volume has none.
         space: Of the same volume.
+        media: What both are read from; None where nothing is known of its bad ranges.
 
     Attributes:
         file_system: As given.
         space: As given.
     """
 
-    def __init__(self, file_system: FileSystem | None, space: Space) -> None:
+    def __init__(self, file_system: FileSystem | None, space: Space, media: RescuedMedia | None = None) -> None:
         self.file_system = file_system
         self.space = space
+        self._lost = LostBytes(media) if media is not None else None
+
+    def begin(self) -> None:
+        """An entry is about to be read."""
+        if self._lost is not None:
+            self._lost.begin()
+
+    def lost(self, entry: Entry) -> tuple[LostRange, ...]:
+        """What could not be read of an entry that was read since :meth:`begin`."""
+        if self._lost is None or not self._lost.is_damaged:
+            return ()
+        try:
+            runs = self.byte_runs(entry)
+        except EvidenceError:
+            runs = ()
+        return self._lost.of(runs, entry.size)
 
     def open_entry(self, entry: Entry) -> Stream:
         """The bytes of an entry or of space.
@@ -268,34 +297,3 @@ class VolumeReader:
         if self.file_system is None:
             raise UnsupportedFormatError("the volume has no file system")
         return self.file_system
-
-
-def _joined(runs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Runs in order, those that touch as one: first byte and the one past the last."""
-    out: list[tuple[int, int]] = []
-    for start, length in sorted(runs):
-        if out and start <= out[-1][1]:
-            out[-1] = (out[-1][0], max(out[-1][1], start + length))
-        elif length > 0:
-            out.append((start, start + length))
-    return out
-
-
-def _without(free: Sequence[ByteRun], owned: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int, bool]]:
-    """What is left of free runs: start, length, and whether something owned lies between it and the one before."""
-    number = 0
-    is_cut = False
-    for run in free:
-        start, end = run.fs_offset, run.fs_offset + run.length
-        while number < len(owned) and owned[number][1] <= start:
-            number += 1
-        at = number
-        while at < len(owned) and owned[at][0] < end:
-            begin, stop = owned[at]
-            if begin > start:
-                yield start, begin - start, is_cut
-            is_cut, start = True, max(start, min(stop, end))
-            at += 1
-        if start < end:
-            yield start, end - start, is_cut
-            is_cut = False

@@ -7,6 +7,7 @@ Text form::
     laptop.E01 p2:/a.txt$slack                          slack behind the end of a file
     laptop.E01 p2:$unallocated@4096+65536               space that no file owns: offset in the volume and length, bytes
     laptop.E01 p0:$gap@1024+512                         p0 is the image as a whole
+    laptop.E01 p2:$carved@4096+52341.zip!/list.txt      a file found by its structure in such space, and what it holds
     laptop.E01 p3.luks1.lv2:/home/x                     volumes that layers open
 
 Names in evidence are bytes and may hold anything. In the text form, bytes that are not valid UTF-8, control, format
@@ -25,9 +26,11 @@ from dataclasses import dataclass, replace
 from triage.model.packed import Packed
 
 _ESCAPE = re.compile(r"\\x([0-9a-f]{2})")
-_SPACE = re.compile(r"^\$(unallocated|gap|volume_slack)@(\d+)\+(\d+)$")
+_SPACE = re.compile(r"(?s)^\$(?:(unallocated|gap|volume_slack|carved)@(\d+)\+(\d+))(?:\.([a-z0-9-]{1,16}))?(?:!/(.*))?$")
 _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Cn", "Zl", "Zp", "Co"})
 _SLACK = "$slack"
+CARVED = "carved"
+"""Space in which a file was found by its structure; ``length`` is up to the end of its last byte in the volume."""
 
 
 def escape_name(raw: bytes, *, syntax: bool = True) -> str:
@@ -77,6 +80,16 @@ def unescape_name(text: str) -> bytes:
     return bytes(out)
 
 
+def carved_path(offset: int, extension: str) -> bytes:
+    """The name that a carved file is given.
+
+    Args:
+        offset: Of its first byte in the volume.
+        extension: By its structure: letters, digits and hyphens, without a dot.
+    """
+    return f"/carved-{offset}.{extension}".encode("ascii")
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Address(Packed):
     """One place in evidence.
@@ -85,10 +98,12 @@ class Address(Packed):
         evidence: Name of the evidence source, for instance ``laptop.E01``.
         volume: ``p1``, ``p2`` ... in the order of the partition table; ``p0`` is the image as a whole. A bare file
             system is ``p1``. What a layer opens inside has its name behind a dot: ``p2.lv1``, ``p2.vss3``.
-        path: Absolute path in the volume as stored bytes, beginning with ``/``; empty for space that no file owns.
+        path: Absolute path in the volume as stored bytes, beginning with ``/``; empty for space that no file owns, and
+            as :func:`carved_path` makes it for a file found there.
         stream: Name of an alternate data stream or resource fork (``rsrc``), empty for the default data.
         members: One name for each container stepped into, as stored bytes.
-        space: ``""``, ``slack``, or ``unallocated``, ``gap``, ``volume_slack`` with ``offset`` and ``length``.
+        space: ``""``, ``slack``, or ``unallocated``, ``gap``, ``volume_slack``, ``carved`` with ``offset`` and
+            ``length``.
         offset: Bytes from the start of the volume, for space only.
         length: Bytes, for space only.
     """
@@ -106,13 +121,21 @@ class Address(Packed):
     def local(self) -> str:
         """The address without the evidence source: ``p2:/Users/...``."""
         if self.space and self.space != "slack":
-            return f"{self.volume}:${self.space}@{self.offset}+{self.length}"
-        text = f"{self.volume}:{escape_name(self.path)}"
+            text = f"{self.volume}:${self.space}@{self.offset}+{self.length}"
+            if self.space == CARVED:
+                text += "." + self.path.rpartition(b".")[2].decode("ascii")
+        else:
+            text = f"{self.volume}:{escape_name(self.path)}"
         if self.stream:
             text += ":" + escape_name(self.stream)
         for member in self.members:
             text += "!/" + escape_name(member)
         return text + (_SLACK if self.space == "slack" else "")
+
+    @property
+    def is_bare_space(self) -> bool:
+        """Bytes that are no file: they begin and end anywhere, so nothing can be opened in them."""
+        return self.space not in ("", CARVED)
 
     @property
     def name(self) -> bytes:
@@ -142,8 +165,11 @@ class Address(Packed):
         evidence = unescape_name(best[1]).decode("utf-8", "surrogateescape")
         rest = text[best.end() :]
         space = _SPACE.match(rest)
-        if space:
-            return cls(evidence, best[2], space=space[1], offset=int(space[2]), length=int(space[3]))
+        if space and (space[1] == CARVED) == bool(space[4]):
+            offset, length = int(space[2]), int(space[3])
+            path = carved_path(offset, space[4]) if space[4] else b""
+            inside = tuple(map(unescape_name, space[5].split("!/"))) if space[5] is not None else ()
+            return cls(evidence, best[2], path, members=inside, space=space[1], offset=offset, length=length)
         slack = rest.endswith(_SLACK)
         if slack:
             rest = rest[: -len(_SLACK)]
