@@ -167,9 +167,9 @@ class Address(Packed):
         space = _SPACE.match(rest)
         if space and (space[1] == CARVED) == bool(space[4]):
             offset, length = int(space[2]), int(space[3])
-            path = carved_path(offset, space[4]) if space[4] else b""
+            carved = carved_path(offset, space[4]) if space[4] else b""
             inside = tuple(map(unescape_name, space[5].split("!/"))) if space[5] is not None else ()
-            return cls(evidence, best[2], path, members=inside, space=space[1], offset=offset, length=length)
+            return cls(evidence, best[2], carved, members=inside, space=space[1], offset=offset, length=length)
         slack = rest.endswith(_SLACK)
         if slack:
             rest = rest[: -len(_SLACK)]

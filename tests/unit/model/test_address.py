@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from triage.model.address import Address, escape_name, unescape_name
+from triage.model.address import CARVED, Address, carved_path, escape_name, unescape_name
 
 names = st.binary(min_size=1, max_size=24).filter(lambda raw: b"/" not in raw and b"\0" not in raw)
 paths = st.lists(names, min_size=1, max_size=4).map(lambda parts: b"/" + b"/".join(parts))
@@ -40,6 +40,18 @@ def test_space_round_trips(space):
     address = Address("a.dd", "p0", space=space, offset=4096, length=65536)
     assert str(address) == f"a.dd p0:${space}@4096+65536"
     assert Address.parse(str(address)) == address
+
+
+@given(st.integers(0, 1 << 50), st.integers(1, 1 << 50), st.from_regex(r"[a-z0-9-]{1,16}", fullmatch=True), members)
+@example(0, 1, "slack", (b"$slack",))
+@example(7, 1, "sqlite-wal", ())
+def test_carved_files_and_what_they_hold_round_trip(offset, length, extension, inner):
+    path = carved_path(offset, extension)
+    address = Address("a.dd", "p0", path, members=inner, space=CARVED, offset=offset, length=length)
+    assert str(address).startswith(f"a.dd p0:$carved@{offset}+{length}.{extension}")
+    assert Address.parse(str(address)) == address
+    assert not address.is_bare_space
+    assert Address("a.dd", "p0", path, space=CARVED, offset=offset).name == f"carved-{offset}.{extension}".encode()
 
 
 @pytest.mark.parametrize("text", ["", "a.dd", "p2:/x", "a.dd p2:x", "a.dd /x"])
