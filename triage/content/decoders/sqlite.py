@@ -8,10 +8,11 @@ comes as a member ``attachment#12.data``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
+from dataclasses import replace
 
 from triage.content.decoders.interface import Budget, Data, Member, Yield, problem
 from triage.content.sqlite import Database, Row, Table, deleted_rows, log_rows
+from triage.content.sqlite.links import Links
 from triage.content.sqlite.reading import Reading, Window
 from triage.errors import CorruptStructureError
 from triage.model.address import Address
@@ -46,13 +47,11 @@ def decode(content_type: ContentType, data: Data, address: Address, budget: Budg
 def _members(database: Database) -> Iterator[Member]:
     tables = database.tables()
     live: set[int] = set()
+    rows = {table.name: list(_noted(database.rows(table), table, live)) for table in tables}
+    links = Links(rows, [table for table in tables if not _is_internal(table)])
     for table in tables:
-        rows = _noted(database.rows(table), table, live)
-        if table.name.startswith(_INTERNAL) or table.name.endswith(_SHADOWS):
-            for _ in rows:
-                continue
-        else:
-            yield from _table(table, rows)
+        if not _is_internal(table):
+            yield from _table(table, rows[table.name], links)
     by_table: dict[str, list[Row]] = {}
     for found in deleted_rows(database, tables):
         if _mark(found.row.values) not in live:
@@ -63,6 +62,10 @@ def _members(database: Database) -> Iterator[Member]:
         reading = Reading(columns.get(name, ()), gone[:SAMPLE])
         for window in reading.windows(gone):
             yield _member(f"{name or 'rows of some table'} (deleted)", window)
+
+
+def _is_internal(table: Table) -> bool:
+    return table.name.startswith(_INTERNAL) or table.name.endswith(_SHADOWS)
 
 
 def _noted(rows: Iterable[Row], table: Table, live: set[int]) -> Iterator[Row]:
@@ -79,11 +82,23 @@ def _mark(values: Sequence[object]) -> int:
     return hash(tuple(values))
 
 
-def _table(table: Table, rows: Iterator[Row]) -> Iterator[Member]:
-    sample = list(islice(rows, SAMPLE))
-    reading = Reading(table.columns, sample)
+def _table(table: Table, rows: list[Row], links: Links) -> Iterator[Member]:
+    reading = Reading(table.columns, rows[:SAMPLE])
+    if reading.conversation < 0:
+        beside = links.beside(table)
+        if beside is not None:
+            columns, values, key = beside
+            empty = (None,) * len(columns)
+            rows = [
+                replace(row, values=(*row.values, *values.get(row.values[key], empty)))
+                for row in rows
+                if key < len(row.values)
+            ]
+            table = replace(table, columns=(*table.columns, *columns))
+            reading = Reading(table.columns, rows[:SAMPLE])
+    reading.words = links.named(table, reading.conversation)
     files: list[Member] = []
-    for window in reading.windows(_with_files(chain(sample, rows), table, files)):
+    for window in reading.windows(_with_files(rows, table, files)):
         yield _member(table.name, window)
         while files:
             yield files.pop()

@@ -145,9 +145,7 @@ class Database:
     def children(self, page: memoryview | bytes, begin: int) -> list[int]:
         """Numbers of the pages below an inner page whose header begins at ``begin``."""
         out = [
-            struct.unpack_from(">I", page, cell)[0]
-            for cell in cell_offsets(page, begin, 12)
-            if cell + 4 <= len(page)
+            struct.unpack_from(">I", page, cell)[0] for cell in cell_offsets(page, begin, 12) if cell + 4 <= len(page)
         ]
         if begin + 12 <= len(page):
             out.append(struct.unpack_from(">I", page, begin + 8)[0])

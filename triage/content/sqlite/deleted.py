@@ -1,8 +1,8 @@
 """Rows that were deleted: on free pages, in free blocks of pages, and in the bytes between their pointers and cells.
 
-Deleting a row links its cell into a list of free blocks, which overwrites its first four bytes; deleting many leaves whole
-pages on the free list. A cell that is whole is taken by its own lengths; of one that lost its beginning, the serial types that
-are left must describe exactly the bytes up to its end, with the columns of a table of this database.
+Deleting a row links its cell into a list of free blocks, which overwrites its first four bytes; deleting many leaves
+whole pages on the free list. A cell that is whole is taken by its own lengths; of one that lost its beginning, the
+serial types that are left must describe a row with the columns of a table of this database.
 
 Source: "Database File Format" of the SQLite project, sections 1.5 and 1.6.
 """
@@ -106,9 +106,7 @@ class _Search:
             for row in self._block(number, page, start, end, table):
                 yield Deleted(table.name, row, "free block")
 
-    def _block(
-        self, number: int, page: memoryview | bytes, start: int, end: int, table: Table | None
-    ) -> Iterator[Row]:
+    def _block(self, number: int, page: memoryview | bytes, start: int, end: int, table: Table | None) -> Iterator[Row]:
         """Rows in bytes that were freed cell by cell: each may be whole or without its beginning.
 
         Cells lie side by side: one without its beginning is looked for close behind the start, and behind another.

@@ -1,7 +1,7 @@
 """Rows as a person reads them: a line each, by conversation where a table is one, times as times.
 
-No schema is known beforehand: what a column means is told from its name and its values, so that the database of a program
-nobody has heard of reads like any other.
+No schema is known beforehand: what a column means is told from its name and its values, so that the database of a
+program nobody has heard of reads like any other.
 """
 
 from __future__ import annotations
@@ -62,10 +62,15 @@ class Reading:
     Args:
         columns: Names; values beyond them have none.
         sample: Rows to learn from.
+
+    Attributes:
+        conversation: Number of the column by which rows belong together; -1 where none does.
+        words: What values of a column stand for, by its number.
     """
 
     def __init__(self, columns: Sequence[str], sample: Sequence[Row]) -> None:
         self._columns = columns
+        self.words: dict[int, dict[Value, str]] = {}
         self._times = {
             index: epoch
             for index, name in enumerate(columns)
@@ -109,6 +114,9 @@ class Reading:
     def _shown(self, index: int, value: Value) -> str:
         if value is None or value == "":
             return ""
+        words = self.words.get(index, {}).get(value, "")
+        if words:
+            return words if value in words.split(", ") else f"{value!s} ({words})"
         if isinstance(value, bytes):
             return _text_of(value)
         if isinstance(value, str):
@@ -132,7 +140,8 @@ class Reading:
     def _key(self, row: Row) -> str:
         if not 0 <= self.conversation < len(row.values):
             return ""
-        return f"{self._columns[self.conversation]}={str(row.values[self.conversation])[:64]}"
+        value = row.values[self.conversation]
+        return f"{self._columns[self.conversation]}={str(value)[:64]}"
 
 
 class _Open:

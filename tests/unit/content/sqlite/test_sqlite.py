@@ -179,7 +179,9 @@ def test_files_kept_in_rows_are_members(tmp_path):
     data = made(
         tmp_path / "x.db",
         "CREATE TABLE part (id INTEGER PRIMARY KEY, name TEXT, data BLOB)",
-        many=[("INSERT INTO part VALUES (?, ?, ?)", [(7, "a.zip", b"PK\x03\x04" + bytes(100)), (8, "b", b"plain text")])],
+        many=[
+            ("INSERT INTO part VALUES (?, ?, ?)", [(7, "a.zip", b"PK\x03\x04" + bytes(100)), (8, "b", b"plain text")])
+        ],
     )
     kind = identify(data[:65536], len(data), b"x")
     found = {item.name: item.data for item in decode(kind, data, Address("e", "p1", b"/x"), Budget()) or ()}
@@ -236,3 +238,48 @@ def test_what_is_no_database_is_refused():
         Database(b"SQLite format 3\x00")
     with pytest.raises(CorruptStructureError, match="page size"):
         Database(b"SQLite format 3\x00" + bytes(100))
+
+
+def test_numbers_are_read_as_what_they_stand_for(tmp_path):
+    """Two steps: the chat, then whose it is."""
+    data = made(
+        tmp_path / "x.db",
+        "CREATE TABLE jid (_id INTEGER PRIMARY KEY, user TEXT, server TEXT)",
+        "CREATE TABLE chat (_id INTEGER PRIMARY KEY, jid_row_id INTEGER UNIQUE, hidden INTEGER)",
+        "CREATE TABLE message (_id INTEGER PRIMARY KEY, chat_row_id INTEGER, from_me INTEGER, text_data TEXT)",
+        many=[
+            ("INSERT INTO jid VALUES (?, ?, ?)", [(5, "359880000141", "s.whatsapp.net"), (6, "44770", "g.us")]),
+            ("INSERT INTO chat VALUES (?, ?, 0)", [(1, 6), (2, 5)]),
+            ("INSERT INTO message VALUES (?, ?, ?, ?)", [(n, 1 + n % 2, n % 2, f"words {n}") for n in range(1, 21)]),
+        ],
+    )
+    members, _ = opened(data)
+    assert (
+        "chat_row_id: 2 (359880000141, s.whatsapp.net) | from_me: 1 | text_data: words 1\n"
+        in members["message[chat_row_id=2]#1-19"]
+    )
+
+
+def test_what_another_table_says_of_a_row_stands_with_it(tmp_path):
+    data = made(
+        tmp_path / "x.db",
+        "CREATE TABLE Contact (ContactID INTEGER PRIMARY KEY, Name TEXT, Number TEXT)",
+        "CREATE TABLE ChatInfo (ChatID INTEGER PRIMARY KEY, Name TEXT)",
+        "CREATE TABLE Events (EventID INTEGER PRIMARY KEY, TimeStamp INTEGER, ChatID INTEGER, ContactID INTEGER)",
+        "CREATE TABLE Messages (EventID INTEGER PRIMARY KEY, Type INTEGER, Body TEXT)",
+        many=[
+            ("INSERT INTO Contact VALUES (?, ?, ?)", [(1, "Anna", "+3591"), (2, "Boris", "+3592")]),
+            ("INSERT INTO ChatInfo VALUES (?, ?)", [(7, "the flat"), (8, "")]),
+            (
+                "INSERT INTO Events VALUES (?, ?, ?, ?)",
+                [(n, 1_700_000_000_000 + n, 7 + n % 2, 1 + n % 2) for n in range(1, 31)],
+            ),
+            ("INSERT INTO Messages VALUES (?, 1, ?)", [(n, f"words {n}") for n in range(1, 31)]),
+        ],
+    )
+    members, _ = opened(data)
+    text = members["Messages[ChatID=7]#2-30"]
+    assert (
+        "Body: words 2 | TimeStamp: 2023-11-14 22:13:20Z | ChatID: 7 (the flat) | ContactID: 1 (Anna, +3591)\n" in text
+    )
+    assert "words 3\n" not in text
