@@ -2,7 +2,8 @@
 
 Tables prove nothing by themselves: a boot sector looks like a master boot record, old tables survive new ones. So
 what decides is where file systems, encryption or other volumes are found. Volumes are numbered ``p1``, ``p2`` ... in
-the order of the table; the table itself and the gaps are ``p0``.
+the order of the table; the table itself and the gaps are ``p0``. What no volume owns is searched for volumes whose
+entry is gone, ``lost1``, ``lost2`` ... by offset; see ``lost``.
 """
 
 from __future__ import annotations
@@ -13,13 +14,17 @@ from triage.errors import ReadFailedError
 from triage.evidence.volumes import apm, bsd, gpt, mbr, tsk_volumes
 from triage.evidence.volumes.bare import Content, Prober
 from triage.evidence.volumes.layout import Layout, LayoutBuilder
+from triage.evidence.volumes.lost import LostSearch, search
+from triage.evidence.volumes.lost_volume import Outcome, recall
 from triage.evidence.volumes.table import Part, Table
 from triage.model.stream import Stream
 
 _BSD_KINDS = frozenset({0xA5, 0xA6, 0xA9})
 
 
-def find_volumes(media: Stream, evidence_name: str, sector_size: int = 512, *, parent: str = "") -> Layout:
+def find_volumes(
+    media: Stream, evidence_name: str, sector_size: int = 512, *, parent: str = "", lost: LostSearch | None = None
+) -> Layout:
     """The volumes of a media.
 
     Args:
@@ -27,6 +32,7 @@ def find_volumes(media: Stream, evidence_name: str, sector_size: int = 512, *, p
         evidence_name: For the addresses of Problems.
         sector_size: Bytes in a sector as the container states it.
         parent: Name of the volume that the media are, where a layer opened them; empty for those of an image.
+        lost: How to come by volumes that no table names; None for not at all.
     """
     prober = Prober(media)
     patient = _PatientStream(media)
@@ -35,14 +41,30 @@ def find_volumes(media: Stream, evidence_name: str, sector_size: int = 512, *, p
     builder = LayoutBuilder(media, prober, evidence_name, parent)
     builder.add_unreadable(patient.failed)
     if table is None:
-        whole = prober.look(0, media.size)
+        if lost is None or not lost.known(parent):
+            whole = prober.look(0, media.size)
         builder.add_bare(whole)
-        return builder.layout(whole.is_recognised)
+        _add_lost(media, builder, parent, lost)
+        return builder.layout(builder.is_anything_recognised)
     parts = [inner for part in table.parts for inner in _labels_inside(patient, prober, part, table)]
     builder.add_table(table, parts)
     if whole.is_recognised and not whole.is_unreadable:
         builder.add_contradiction(table, whole)
+    _add_lost(media, builder, parent, lost)
     return builder.layout(table.is_certain or builder.is_anything_recognised)
+
+
+def _add_lost(media: Stream, builder: LayoutBuilder, parent: str, lost: LostSearch | None) -> None:
+    """Add volumes that no table names: those known from before, or found now."""
+    if lost is None:
+        return
+    known = lost.known(parent)
+    if known is not None:
+        builder.add_lost(Outcome([recall(media, volume) for volume in known]))
+        return
+    ranges = builder.unowned()
+    if ranges:
+        builder.add_lost(search(media, ranges, lost))
 
 
 class _PatientStream:
@@ -135,4 +157,4 @@ def _labels_inside(media: Stream, prober: Prober, part: Part, table: Table) -> l
     ]
 
 
-__all__ = ["Layout", "find_volumes"]
+__all__ = ["Layout", "LostSearch", "find_volumes"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from triage.errors import EvidenceError
-from triage.evidence.filesystems import detect_file_system
+from triage.evidence.filesystems import detect_damaged, detect_file_system
 from triage.evidence.volumes import signatures
 from triage.evidence.volumes.signatures import Recognition
 from triage.model.stream import Stream
@@ -36,7 +36,8 @@ class Content:
         is_recognised: Something is known to be there.
         is_empty: Every byte is zero.
         is_unreadable: The media could not be read there.
-        is_damaged: A file system that is read stands there by its signature, but does not hold.
+        is_damaged: A file system that is read stands there by its signature or by copies of its first structures, but
+            does not hold as it is.
         remains: Something that stands there as well and is not taken, in words.
     """
 
@@ -110,6 +111,9 @@ class Prober:
         late = early or signatures.recognise_late(media, start, length)
         if late is not None:
             return _not_read(late)
+        damaged, unit = detect_damaged(media, start, length)
+        if damaged:
+            return Content(damaged, unit, is_recognised=True, is_damaged=True)
         if name and signed is None:
             return Content(name, block_size, is_recognised=True)
         if signed is not None:
