@@ -2,6 +2,9 @@
 
 One reader per library, in an ordered tuple, imported on first use. A reader has ``detect_file_system`` and
 ``open_file_system`` with the signatures below.
+
+Where The Sleuth Kit refuses a file system, or dies of it, others stand in; :func:`second_reader` names them. They are
+named to :func:`open_file_system`, by whoever found out that they are needed, so that every process reads alike.
 """
 
 from __future__ import annotations
@@ -71,6 +74,33 @@ FILE_SYSTEMS: tuple[FileSystemUnit, ...] = (
 )
 
 
+SECOND: tuple[FileSystemUnit, ...] = (
+    FileSystemUnit("libfsntfs", "libyal_ntfs", "pyfsntfs", ("ntfs",), "NTFS, where The Sleuth Kit cannot read it"),
+    FileSystemUnit(
+        "libfsext", "libyal_ext", "pyfsext", ("ext2", "ext3", "ext4"), "ext2/3/4, where The Sleuth Kit cannot"
+    ),
+    FileSystemUnit(
+        "libfsfat",
+        "libyal_fat",
+        "pyfsfat",
+        ("fat12", "fat16", "fat32", "exfat"),
+        "FAT12/16/32 and exFAT, where The Sleuth Kit cannot",
+    ),
+    FileSystemUnit("libfshfs", "libyal_hfs", "pyfshfs", ("hfs+",), "HFS+, where The Sleuth Kit cannot"),
+)
+"""Readers that stand in for The Sleuth Kit; they are never asked what stands in a place."""
+COPIES = "copies"
+"""Reader: the usual one, over the copies that the file system keeps of its first structures."""
+BYTES = "bytes"
+"""Reader: none; the volume is searched as bytes in which nothing is known."""
+
+
+def second_reader(file_system: str) -> str:
+    """The library that stands in for The Sleuth Kit, empty where there is none or it is not installed."""
+    found = (unit for unit in SECOND if file_system in unit.file_systems and not unit.unavailable())
+    return next((unit.name for unit in found), "")
+
+
 def detect_file_system(media: Stream, image_offset: int, length: int) -> tuple[str, int]:
     """Which file system begins at a place; never raises.
 
@@ -91,18 +121,31 @@ def detect_file_system(media: Stream, image_offset: int, length: int) -> tuple[s
     return "", 0
 
 
-def open_file_system(media: Stream, volume: Volume, evidence_name: str) -> FileSystem:
+def detect_damaged(media: Stream, image_offset: int, length: int) -> tuple[str, int]:
+    """Which file system began at a place where :func:`detect_file_system` finds none that opens; never raises.
+
+    Arguments and result as there; the data unit is 0 where it is not known.
+    """
+    from triage.evidence.filesystems.backups import recognise_damaged
+
+    return recognise_damaged(media, image_offset, length)
+
+
+def open_file_system(media: Stream, volume: Volume, evidence_name: str, reader: str = "") -> FileSystem:
     """The file system of a volume.
 
     Args:
         media: Decoded media; stays the caller's to close.
         volume: Where it lies; its ``file_system`` is used where set, else it is looked for.
         evidence_name: For the addresses of entries.
+        reader: Who reads it: empty for the usual reader, :data:`COPIES`, or the name of one of :data:`SECOND`.
 
     Raises:
-        UnsupportedFormatError: No reader knows it, or the reader is not installed.
+        UnsupportedFormatError: No reader knows it, or the reader is not installed, or there are no copies to take.
         EvidenceError: It cannot be opened.
     """
+    if reader:
+        return _open_otherwise(media, volume, evidence_name, reader)
     missing = ""
     for unit in FILE_SYSTEMS:
         if volume.file_system and volume.file_system not in unit.file_systems:
@@ -112,9 +155,29 @@ def open_file_system(media: Stream, volume: Volume, evidence_name: str) -> FileS
             continue
         missing = unit.unavailable()
         if not missing:
-            return unit.open(media, volume, evidence_name)
+            from triage.evidence.filesystems.checked import checked
+
+            return checked(unit.open(media, volume, evidence_name), media, volume, evidence_name)
     what = volume.file_system or "the file system"
     raise UnsupportedFormatError(
         f"{what} of {volume.name} is not supported" + (f": {missing}" if missing else ""),
         hint="read it with another tool",
     )
+
+
+def _open_otherwise(media: Stream, volume: Volume, evidence_name: str, reader: str) -> FileSystem:
+    """A file system that its usual reader does not read as it is."""
+    from triage.evidence.filesystems.backups import find_repair, repaired
+
+    repair = find_repair(media, volume.image_offset, volume.length, volume.file_system)
+    if repair is not None:
+        media = repaired(media, volume.image_offset, repair)
+    if reader == COPIES:
+        if repair is None:
+            raise UnsupportedFormatError("no copies of the damaged structures were found, or none is damaged")
+        return open_file_system(media, volume, evidence_name)
+    unit = next((unit for unit in SECOND if unit.name == reader), None)
+    missing = unit.unavailable() if unit is not None else "no such reader"
+    if unit is None or missing:
+        raise UnsupportedFormatError(f"{volume.file_system} of {volume.name} cannot be read with {reader}: {missing}")
+    return unit.open(media, volume, evidence_name)
