@@ -51,7 +51,8 @@ class EwfContainer:
         self.details = _describe(segments)
         self.stored_hashes = _stored_hashes(segments)
         _tell_acquisition_errors(segments)
-        self.media = EwfMedia(segments.tables, segments.size, facts.chunk_size, segments.evidence_name)
+        self.bad = segments.bad
+        self.media = EwfMedia(segments.tables, segments.size, facts.chunk_size, segments.evidence_name, self.bad)
         self.sector_size = facts.sector_size
         self.paths = tuple(segment.file.path for segment in segments.segments)
         self.problems = tuple(segments.problems)
@@ -165,6 +166,7 @@ def _tell_acquisition_errors(segments: SegmentSet) -> None:
             length = min(sectors * sector_size, segments.size - offset)
             if length <= 0 or (first, sectors) in told:
                 continue
+            segments.bad.add(offset, offset + length, "the acquiring program could not read it")
             told.add((first, sectors))
             if len(told) > MAX_ERROR_RANGES:
                 continue

@@ -10,10 +10,13 @@ Source: Expert Witness Compression Format specification (Joachim Metz), sections
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 
+from triage.errors import ReadFailedError
+from triage.evidence.containers.bad_ranges import BadMap
 from triage.evidence.containers.ewf_sections import Table
-from triage.evidence.containers.ewf_tables import STAGE, ChunkIndex
-from triage.evidence.containers.segment_file import shown_name
+from triage.evidence.containers.ewf_tables import STAGE, ChunkIndex, Place
+from triage.evidence.containers.segment_file import SegmentFile, shown_name
 from triage.model.address import Address
 from triage.model.problem import Problem, Reason
 
@@ -23,6 +26,7 @@ MAX_RUN = 1 << 20
 """Stored bytes read at once."""
 MAX_LISTED = 4096
 """Damaged chunks that become Problems one by one."""
+READ_ERROR = "the file of the segment cannot be read there"
 _HINT = "compare with another copy of the image; the chunk reads as zeros"
 
 
@@ -34,9 +38,16 @@ class EwfMedia:
         size: Bytes of the media; chunks that no table has read as zeros.
         chunk_size: Bytes in a chunk.
         evidence_name: For the addresses of Problems.
+        bad: Takes the chunks that do not hold, beside what it has; a new map where None.
+
+    Attributes:
+        bad: Bytes that read as zeros because nothing could be read, or that were lost before.
     """
 
-    def __init__(self, tables: list[Table], size: int, chunk_size: int, evidence_name: str) -> None:
+    def __init__(
+        self, tables: list[Table], size: int, chunk_size: int, evidence_name: str, bad: BadMap | None = None
+    ) -> None:
+        self.bad = BadMap() if bad is None else bad
         self._index = ChunkIndex(tables, size, chunk_size, evidence_name)
         self._size = size
         self._chunk_size = chunk_size
@@ -128,14 +139,12 @@ class EwfMedia:
             if following is None or following.start != places[-1].end:
                 break
             places.append(following)
-        start = place.start
-        stored = memoryview(table.segment.file.read_at(start, places[-1].end - start))
         out = []
-        for number, place in enumerate(places):
-            piece = stored[place.start - start : place.end - start]
-            data = self._decode(piece, place.compressed, self._expected(chunk + number))
+        for number, piece in enumerate(_stored(table.segment.file, places)):
+            data = self._decode(piece, places[number].compressed, self._expected(chunk + number)) if piece else None
             if data is None:
-                data = self._second_try(chunk + number, index, entry + number, "wrong checksum or damaged compression")
+                why = "wrong checksum or damaged compression" if piece else READ_ERROR
+                data = self._second_try(chunk + number, index, entry + number, why)
             out.append(data)
         return out
 
@@ -167,8 +176,8 @@ class EwfMedia:
         place = self._index.locate(index, entry, backup=True)
         if place is not None and place != self._index.locate(index, entry):
             file = self._index.tables[index].segment.file
-            stored = memoryview(file.read_at(place.start, place.end - place.start))
-            data = self._decode(stored, place.compressed, self._expected(chunk))
+            stored = _stored(file, [place])[0]
+            data = self._decode(stored, place.compressed, self._expected(chunk)) if stored else None
             if data is not None:
                 self._tell(chunk, index, "the table entry is wrong, the second table is used", rescued=True)
                 return data
@@ -177,6 +186,9 @@ class EwfMedia:
 
     def _tell(self, chunk: int, index: int, why: str, *, rescued: bool = False) -> None:
         """Say once that a chunk is damaged; beyond a limit say only that there are more."""
+        offset, length = chunk * self._chunk_size, self._expected(chunk)
+        if not rescued:
+            self.bad.add(offset, offset + length, why)
         if chunk in self._bad_chunks or len(self._bad_chunks) > MAX_LISTED:
             return
         self._bad_chunks.add(chunk)
@@ -184,16 +196,27 @@ class EwfMedia:
             message = f"more than {MAX_LISTED} damaged chunks; the others are not listed one by one"
             self._problems.append(Problem(self._name, STAGE, Reason.CORRUPT, message, _HINT))
             return
-        offset, length = chunk * self._chunk_size, self._expected(chunk)
         file = shown_name(self._index.tables[index].segment.file.path)
         self._problems.append(
             Problem(
                 str(Address(self._name, "p0", space="gap", offset=offset, length=length)),
                 STAGE,
-                Reason.CORRUPT,
+                Reason.UNREADABLE if why == READ_ERROR else Reason.CORRUPT,
                 f"chunk {chunk} in {file}, bytes {offset} to {offset + length} of the media: {why}",
                 "compare with another copy of the image" if rescued else _HINT,
                 0 if rescued else length,
                 examined_anyway=rescued,
             )
         )
+
+
+def _stored(file: SegmentFile, places: Sequence[Place]) -> list[memoryview]:
+    """The stored bytes of chunks that lie one behind the other; empty where the system cannot give them."""
+    start = places[0].start
+    try:
+        whole = memoryview(file.read_at(start, places[-1].end - start))
+    except ReadFailedError:
+        if len(places) == 1:
+            return [memoryview(b"")]
+        return [_stored(file, [place])[0] for place in places]
+    return [whole[place.start - start : place.end - start] for place in places]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from triage.errors import CorruptStructureError
+from triage.evidence.containers.bad_ranges import BadMap
 from triage.evidence.containers.ewf_sections import (
     MediaFacts,
     Segment,
@@ -36,6 +37,7 @@ class SegmentSet:
         tables: Placed, ascending, not overlapping.
         size: Bytes of the media.
         problems: What did not hold.
+        bad: Bytes of the media that no segment has, or that could not be read when the image was made.
     """
 
     evidence_name: str
@@ -44,6 +46,7 @@ class SegmentSet:
     tables: list[Table] = field(default_factory=list)
     size: int = 0
     problems: list[Problem] = field(default_factory=list)
+    bad: BadMap = field(default_factory=BadMap)
 
     def say(self, reason: Reason, message: str, hint: str = _COPY, *, anyway: bool = False) -> None:
         """Add a Problem about the set as a whole."""
@@ -54,6 +57,7 @@ class SegmentSet:
         """Add a Problem about bytes of the media that no segment has."""
         address = str(Address(self.evidence_name, "p0", space="gap", offset=offset, length=length))
         self.problems.append(Problem(address, STAGE, Reason.TRUNCATED, message, hint, length))
+        self.bad.add(offset, offset + length, "in no segment of the image")
 
 
 def build_set(files: list[SegmentFile], evidence_name: str) -> SegmentSet:

@@ -15,6 +15,7 @@ from array import array
 from bisect import bisect_right
 from dataclasses import dataclass
 
+from triage.errors import ReadFailedError
 from triage.evidence.containers.ewf_sections import DESCRIPTOR, MAX_CHUNK, Table
 from triage.evidence.containers.segment_file import shown_name
 from triage.model.address import Address
@@ -122,8 +123,8 @@ class ChunkIndex:
                     str(Address(self._name, "p0", space="gap", offset=offset, length=length)),
                     STAGE,
                     Reason.CORRUPT,
-                    f"wrong checksum of the table for chunks {table.first} to {table.first + table.count} in "
-                    f"{shown_name(table.segment.file.path)}; "
+                    f"wrong checksum of the table for chunks {table.first} to {table.first + table.count}, or it "
+                    f"cannot be read, in {shown_name(table.segment.file.path)}; "
                     + ("the second table is used" if rescued else "used as it is, each chunk has its own checksum"),
                     "compare with another copy of the image",
                     examined_anyway=True,
@@ -173,7 +174,10 @@ class ChunkIndex:
 
 def _read_entries(table: Table) -> tuple[array[int], bool]:
     """Entries of a table and whether their checksum holds; old writers have none, which holds."""
-    raw = table.segment.file.read_at(table.entries, table.count * 4 + 4)
+    try:
+        raw = table.segment.file.read_at(table.entries, table.count * 4 + 4)
+    except ReadFailedError:
+        return array("I"), False
     values: array[int] = array("I")
     values.frombytes(raw[: min(len(raw), table.count * 4) & ~3])
     if sys.byteorder == "big":
