@@ -11,6 +11,7 @@ import zlib
 from typing import Any
 
 from triage.errors import CorruptStructureError, UnsupportedFormatError
+from triage.evidence.whole_streams import decompress_whole
 
 LZMA_MEMORY = 128 << 20
 """Bytes that an xz or LZMA decoder may take."""
@@ -18,14 +19,21 @@ ZSTD_WINDOW = 1 << 27
 
 
 def decompress_zlib(data: bytes, limit: int, *, raw: bool = False) -> bytes:
-    """Bytes of a zlib (or, with ``raw``, deflate) stream, at most ``limit``; what follows it is left alone.
+    """Bytes of a zlib stream, at most ``limit``; what follows it is left alone.
+
+    Args:
+        data: The stream.
+        limit: Most bytes it may give.
+        raw: It is deflate without a checksum, and may be cut at ``limit``.
 
     Raises:
-        CorruptStructureError: The stream does not hold.
+        CorruptStructureError: The stream does not hold, or gives more.
     """
     try:
-        return zlib.decompressobj(-15 if raw else 15).decompress(data, limit) if limit > 0 else b""
-    except zlib.error as error:
+        if raw:
+            return zlib.decompressobj(-15).decompress(data, limit) if limit > 0 else b""
+        return decompress_whole(zlib.decompressobj(), data, limit)
+    except (zlib.error, EOFError) as error:
         raise CorruptStructureError(f"a compressed block does not hold: {error}") from None
 
 
@@ -36,7 +44,7 @@ def decompress_xz(data: bytes, limit: int) -> bytes:
         CorruptStructureError: The stream does not hold, or asks for too much memory.
     """
     try:
-        return lzma.LZMADecompressor(memlimit=LZMA_MEMORY).decompress(data, limit)
+        return decompress_whole(lzma.LZMADecompressor(memlimit=LZMA_MEMORY), data, limit)
     except (lzma.LZMAError, EOFError, ValueError, MemoryError) as error:
         raise CorruptStructureError(f"a compressed block does not hold: {error}") from None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from triage.errors import CorruptStructureError, EvidenceError, UnsupportedFormatError
 from triage.evidence.filesystems.block_codecs import decompress_zlib
@@ -159,7 +160,12 @@ class CramfsTree:
                 return bytes(want)
             return self._cache.get(place << 1 | is_stored, lambda: self._unpack(place, length, is_stored))
 
-        return PieceStream(size, _BLOCK, piece)
+        def places() -> Iterator[tuple[int, int]]:
+            with suppress(EvidenceError):
+                for index in range(count):
+                    yield self._block(pointers, index, start + 4 * count, min(_BLOCK, size - index * _BLOCK))[:2]
+
+        return PieceStream(size, _BLOCK, piece, places)
 
     def _block(self, pointers: tuple[int, ...], index: int, first: int, want: int) -> tuple[int, int, bool]:
         """Place and length of a block, and whether it is stored as it is."""

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol, runtime_checkable
 
 from triage.errors import EvidenceError, ReadFailedError
 from triage.model.stream import Stream
+
+
+@runtime_checkable
+class Placed(Protocol):
+    """A content whose bytes lie in the volume in another form, and that knows where."""
+
+    def places(self) -> Iterator[tuple[int, int]]:
+        """Offset and length of each stretch; ends where the rest cannot be told."""
+        ...
 
 
 class CutStream:
@@ -41,6 +51,10 @@ class CutStream:
             return b""
         partial = self._stream.read_at(offset, self._cut - offset) if offset < self._cut else b""
         raise ReadFailedError(self._error.message, hint=self._error.hint, partial=partial) from self._error
+
+    def places(self) -> Iterator[tuple[int, int]]:
+        """See :class:`Placed`."""
+        return self._stream.places() if isinstance(self._stream, Placed) else iter(())
 
     def close(self) -> None:
         """Release the stream below."""
@@ -85,9 +99,17 @@ class PieceStream:
         size: Bytes of the content.
         piece_size: Bytes in each piece but the last.
         piece: Bytes of the piece of a number; short ones are an error, longer ones are cut.
+        places: Where the pieces lie in the volume as they are stored: offset and length of each.
     """
 
-    def __init__(self, size: int, piece_size: int, piece: Callable[[int], bytes]) -> None:
+    def __init__(
+        self,
+        size: int,
+        piece_size: int,
+        piece: Callable[[int], bytes],
+        places: Callable[[], Iterable[tuple[int, int]]] = tuple,
+    ) -> None:
+        self._places = places
         self._size = size
         self._piece_size = piece_size
         self._piece = piece
@@ -96,6 +118,10 @@ class PieceStream:
     def size(self) -> int:
         """Bytes of the content."""
         return self._size
+
+    def places(self) -> Iterator[tuple[int, int]]:
+        """See :class:`Placed`."""
+        return iter(self._places())
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Read bytes; see :class:`~triage.model.stream.Stream`.

@@ -10,12 +10,14 @@ from __future__ import annotations
 import struct
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from triage.errors import CorruptStructureError, ReadFailedError, UnsupportedFormatError
+from triage.evidence.filesystems.cut_stream import Placed
 from triage.evidence.filesystems.lzfse import decompress_lzfse
 from triage.evidence.filesystems.lzvn import decompress_lzvn
+from triage.evidence.whole_streams import decompress_whole
 from triage.model.stream import MemoryStream, Stream
 
 MAGIC = b"fpmc"
@@ -114,6 +116,10 @@ class BlockStream:
         """Bytes of the content."""
         return self._size
 
+    def places(self) -> Iterator[tuple[int, int]]:
+        """Where the fork lies in the volume."""
+        return self._fork.places() if isinstance(self._fork, Placed) else iter(())
+
     def read_at(self, offset: int, length: int) -> bytes:
         """Read bytes; see :class:`~triage.model.stream.Stream`.
 
@@ -192,8 +198,8 @@ def _zlib(data: bytes, size: int) -> bytes:
     if data[:1] and data[0] & 0x0F == 0x0F:
         return data[1 : 1 + size]
     try:
-        return zlib.decompressobj().decompress(data, size) if size else b""
-    except zlib.error as error:
+        return decompress_whole(zlib.decompressobj(), data, size)
+    except (zlib.error, EOFError) as error:
         raise CorruptStructureError("a compressed file: zlib data that do not hold") from error
 
 

@@ -1,7 +1,10 @@
-"""Times of an exFAT file with the zone that The Sleuth Kit leaves out.
+"""What The Sleuth Kit does not tell of an exFAT file: times with their zone, and how much of it was ever written.
 
-Source: Microsoft's exFAT file system specification, sections 3.1 (boot sector), 7.4 (file directory entry) and 7.4.10
-(UTC offsets); TSK ``tsk/fs/tsk_fatfs.h`` for how a metadata address counts the 32-byte slots of the cluster heap.
+The library gives what lies behind the valid length as content; for the system these bytes are zeros.
+
+Source: Microsoft's exFAT file system specification, sections 3.1 (boot sector), 7.4 (file directory entry), 7.4.10
+(UTC offsets) and 7.6 (stream extension: valid data length); TSK ``tsk/fs/tsk_fatfs.h`` for how a metadata address
+counts the 32-byte slots of the cluster heap.
 """
 
 from __future__ import annotations
@@ -60,6 +63,22 @@ class ExfatFacts:
             )
         except ValueError:
             return None
+
+    def valid_size(self, meta_address: int) -> int | None:
+        """Bytes of a file that were ever written, None where that cannot be told.
+
+        Args:
+            meta_address: As the library counts slots; the stream extension stands behind the slot.
+        """
+        if not self._heap or meta_address < _FIRST_ADDRESS:
+            return None
+        try:
+            slots = self._media.read_at(self._heap + (meta_address - _FIRST_ADDRESS) * 32, 64)
+        except EvidenceError:
+            return None
+        if len(slots) < 64 or slots[0] & 0x7F != 0x05 or slots[32] & 0x7F != 0x40:
+            return None
+        return int.from_bytes(slots[40:48], "little")
 
 
 def _utc(stamp: int, hundredths: int, zone: int) -> int | None:

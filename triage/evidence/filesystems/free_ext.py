@@ -133,6 +133,12 @@ class ExtLayout:
         old = self._first_meta_group if self._incompat & _INCOMPAT_META_BG else -(-self._all_groups // per_block)
         return 1 + old + self._reserved
 
+    @property
+    def is_scattered(self) -> bool:
+        """Not all group descriptors lie behind the first super block."""
+        first_blocks = max(1, self._first_meta_group) * (self.block // self._descriptor)
+        return bool(self._incompat & _INCOMPAT_META_BG) and self._all_groups > first_blocks
+
     def _descriptor_block(self, index: int, per_block: int) -> int:
         if not self._incompat & _INCOMPAT_META_BG or index < self._first_meta_group:
             return self.first + 1 + index + (self.block == 1024 and self.first == 0)

@@ -26,9 +26,8 @@ from triage.evidence.filesystems.tsk_library import (
 from triage.model.stream import Stream
 from triage.model.times import Times
 
-REPARSE_SYMLINK, REPARSE_MOUNT_POINT = 0xA000000C, 0xA0000003
-FILE_REPARSE, FILE_ENCRYPTED = 0x400, 0x4000
-"""Bits of the file attributes in ``$STANDARD_INFORMATION``."""
+FILE_ENCRYPTED = 0x4000
+"""Bit of the file attributes in ``$STANDARD_INFORMATION``."""
 MAX_DESCRIPTORS = 64 << 20
 """Bytes of ``$SDS`` that are read at most; a large server has some 10 MiB."""
 _SI = struct.Struct("<QQQQI16xI")
@@ -152,15 +151,6 @@ class NtfsFacts:
         raise OSError("$MFT has no data")
 
 
-def reparse_tag(file: Any, attribute_id: int, kind: int) -> int:
-    """Tag of a reparse point, 0 where it cannot be read."""
-    try:
-        data = file.read_random(0, 4, kind, attribute_id)
-    except LIBRARY_ERRORS:
-        return 0
-    return int.from_bytes(data, "little") if len(data) == 4 else 0
-
-
 def _record_size(boot: bytes) -> int:
     """Bytes of a FILE record, 0 where the boot sector makes no sense."""
     sector, clusters, code = struct.unpack_from("<HB", boot, 11) + struct.unpack_from("<b", boot, 0x40)
@@ -218,11 +208,11 @@ def _block_owners(data: bytes, block: int) -> Iterator[tuple[int, str]]:
             return
         descriptor = data[position + 20 : position + length]
         if len(descriptor) >= 8:
-            yield security, _sid(descriptor, int.from_bytes(descriptor[4:8], "little"))
+            yield security, sid(descriptor, int.from_bytes(descriptor[4:8], "little"))
         position += (length + 15) & ~15
 
 
-def _sid(descriptor: bytes, start: int) -> str:
+def sid(descriptor: bytes, start: int) -> str:
     """Text of a security identifier, empty where there is none."""
     if not start or start + 8 > len(descriptor):
         return ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from triage.errors import ReadFailedError
 from triage.model.byte_run import ByteRun
@@ -56,6 +56,10 @@ class RunStream:
             index += 1
         return b"".join(parts)
 
+    def places(self) -> Iterator[tuple[int, int]]:
+        """Offset in the volume and length of each run that is no hole."""
+        return ((run.fs_offset, run.length) for run in self._runs if run.fs_offset >= 0)
+
     def close(self) -> None:
         """Nothing to release: the volume is its owner's to close."""
 
@@ -98,6 +102,18 @@ class VolumeStream:
         if offset < 0 or length <= 0 or offset >= self._size:
             return b""
         return self._media.read_at(self._start + offset, min(length, self._size - offset))
+
+    def data_ranges(self, offset: int, length: int) -> Iterator[tuple[int, int]]:
+        """Parts that may hold other bytes than zeros, as ``(offset, length)`` ascending; all where nobody knows."""
+        length = max(0, min(length, self._size - offset))
+        inner = getattr(self._media, "data_ranges", None)
+        if offset < 0 or not length:
+            return
+        if inner is None:
+            yield offset, length
+            return
+        for start, part in inner(self._start + offset, length):
+            yield start - self._start, part
 
     def close(self) -> None:
         """Nothing to release: the media are their owner's to close."""

@@ -18,7 +18,9 @@ from triage.errors import (
     ReadFailedError,
     UnsupportedFormatError,
 )
+from triage.evidence.filesystems.cut_stream import Placed
 from triage.evidence.filesystems.run_stream import RunStream
+from triage.evidence.interface import NO_FREE_SPACE, Extents
 from triage.model.address import Address
 from triage.model.byte_run import ByteRun
 from triage.model.entry import Entry, EntryType
@@ -30,7 +32,7 @@ from triage.model.volume import Volume
 MAX_PATH = 131_072
 """Bytes of a path; deeper directories are not listed."""
 MAX_REPEATS = 1000
-"""Directories reached again that become Problems one by one."""
+"""Directories reached again, and damaged records, that become Problems one by one."""
 ORPHANS = b"/$OrphanFiles"
 _REASONS = (
     (LimitExceededError, Reason.LIMIT),
@@ -68,6 +70,7 @@ class Node:
         attributes: Data attributes beside the default one.
         allocated: The record is in use.
         caveats: What a reader of a result must know.
+        damage: What of the record does not hold though it is used; each a Problem, and a caveat as well.
     """
 
     number: int
@@ -78,6 +81,7 @@ class Node:
     attributes: tuple[Attribute, ...] = ()
     allocated: bool = True
     caveats: tuple[str, ...] = ()
+    damage: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,8 @@ class Tree(Protocol):
         block_size: Bytes in a data unit.
         root: Number of the root directory.
         is_mapped: ``fs_offset`` of runs are places in the volume.
+
+    A tree that knows where the file system ends in the volume has ``size`` too, bytes; what lies behind is slack.
     """
 
     name: str
@@ -157,18 +163,22 @@ class TreeFileSystem:
         stream: Bytes of the volume, from its beginning.
         volume: Where it lies.
         evidence_name: For the addresses of entries.
+
+    Attributes:
+        stream: As handed in; places of runs count in it.
     """
 
     def __init__(self, tree: Tree, stream: Stream, volume: Volume, evidence_name: str) -> None:
         self.name = tree.name
         self.block_size = tree.block_size
-        self.size = 0
+        self.size = min(max(0, int(getattr(tree, "size", 0))), stream.size)
         self._tree = tree
-        self._stream = stream
+        self.stream = stream
         self._volume = volume
         self._evidence = evidence_name
         self._base = -1 if volume.parent else volume.image_offset
         self._last: tuple[int, Node | None] = (-1, None)
+        self._damages = 0
 
     # --- listing ------------------------------------------------------------------------------------------------
     def walk(
@@ -198,7 +208,8 @@ class TreeFileSystem:
             stack += reversed(inner)
         if repeats > MAX_REPEATS:
             yield self._problem(b"", Reason.LOOP, f"{repeats} directories were reached again", anyway=True)
-        yield from self._unlinked(seen, entering)
+        if NO_FREE_SPACE not in skip:
+            yield from self._unlinked(seen, entering)
 
     def _directory(
         self, number: int, path: bytes, seen: set[int], inner: list[tuple[int, bytes]]
@@ -219,6 +230,8 @@ class TreeFileSystem:
                 if name.reused:
                     yield replace(self._entry(below, node, b"", 0, 0, False, False, node.entry_type), reused=True)
                     continue
+                if name.number not in seen:
+                    yield from self._damaged(below, node)
                 seen.add(name.number)
                 yield from self._entries(below, node, name.allocated)
                 if node.entry_type is not EntryType.DIRECTORY:
@@ -238,9 +251,19 @@ class TreeFileSystem:
                 if isinstance(node, EvidenceError):
                     yield self._failed(ORPHANS, node)
                 elif node.number not in seen:
+                    yield from self._damaged(ORPHANS, node)
                     yield from self._entries(ORPHANS + b"/OrphanFile-%d" % node.number, node, False, orphan=True)
         except (EvidenceError, LimitExceededError) as error:
             yield self._failed(ORPHANS, error)
+
+    def _damaged(self, path: bytes, node: Node) -> Iterator[Problem]:
+        """What does not hold of a node, up to a number of nodes; then once that there are more."""
+        for words in node.damage:
+            self._damages += 1
+            if self._damages <= MAX_REPEATS:
+                yield self._problem(path, Reason.CORRUPT, f"{words}: inode {node.number}")
+            elif self._damages == MAX_REPEATS + 1:
+                yield self._problem(b"", Reason.CORRUPT, f"more than {MAX_REPEATS} damaged records: the rest untold")
 
     def _entries(self, path: bytes, node: Node, allocated: bool, *, orphan: bool = False) -> Iterator[Entry]:
         """An entry for the default data, and one for each further attribute."""
@@ -264,7 +287,7 @@ class TreeFileSystem:
             orphan=orphan,
             times=node.times,
             owner=node.owner,
-            caveats=node.caveats,
+            caveats=(*node.caveats, *node.damage),
         )
 
     # --- content ------------------------------------------------------------------------------------------------
@@ -278,7 +301,7 @@ class TreeFileSystem:
         if node.entry_type is EntryType.DIRECTORY and not entry.attribute_id:
             return MemoryStream(b"")
         found = self._tree.content(node, entry.attribute_id)
-        return RunStream(self._stream, found, entry.size) if isinstance(found, tuple) else found
+        return RunStream(self.stream, found, entry.size) if isinstance(found, tuple) else found
 
     def read_whole(self, entry: Entry, limit: int) -> bytes:
         """The content of an entry, at most ``limit`` bytes.
@@ -325,20 +348,42 @@ class TreeFileSystem:
 
     def slack_runs(self, entry: Entry) -> tuple[ByteRun, ...]:
         """Bytes between the end of a content and the end of its last data unit, where they lie as they are."""
-        runs = self.byte_runs(entry)
-        if not runs or runs[-1].fs_offset < 0 or not self.block_size:
-            return ()
-        last = runs[-1]
-        end = last.fs_offset + last.length
-        if last.file_offset + last.length != entry.size or not end % self.block_size:
-            return ()
-        return (ByteRun(0, end, self._in_image(end), self.block_size - end % self.block_size),)
+        return self._tail(self.byte_runs(entry), entry.size)
+
+    def extents(self, entry: Entry) -> Extents:
+        """Where bytes lie that a file has in the volume; none for what lies in its record.
+
+        Raises:
+            EvidenceError: It cannot be told.
+        """
+        node = self._node(entry.meta_address)
+        try:
+            found = self._tree.content(node, entry.attribute_id)
+        except EncryptedVolumeError:
+            return Extents()
+        if not isinstance(found, tuple):
+            places = tuple(place for place in found.places() if place[1] > 0) if isinstance(found, Placed) else ()
+            found.close()
+            return Extents(places)
+        runs = [(run.fs_offset, min(run.length, entry.size - run.file_offset)) for run in found if run.fs_offset >= 0]
+        content = tuple((start, length) for start, length in runs if length > 0)
+        return Extents(content, tuple((run.fs_offset, run.length) for run in self._tail(found, entry.size)))
 
     def close(self) -> None:
         """Let go of the tree; a second call does nothing."""
         self._last = (-1, None)
 
     # --- helpers ------------------------------------------------------------------------------------------------
+    def _tail(self, runs: tuple[ByteRun, ...], size: int) -> tuple[ByteRun, ...]:
+        """What of the last data unit lies behind a content of some size."""
+        last = next((run for run in reversed(runs) if run.file_offset < size), None)
+        if last is None or last.fs_offset < 0 or not self.block_size:
+            return ()
+        end = last.fs_offset + min(last.length, size - last.file_offset)
+        if last.file_offset + last.length < size or not end % self.block_size:
+            return ()
+        return (ByteRun(0, end, self._in_image(end), self.block_size - end % self.block_size),)
+
     def _in_image(self, fs_offset: int) -> int:
         return fs_offset + self._base if fs_offset >= 0 and self._base >= 0 else -1
 

@@ -7,6 +7,7 @@ are no content.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,8 @@ LARGER = "declared larger than the volume: holes, or damaged"
 BAD_CLUSTERS = "stands for the bad clusters of the volume, not for content; its size is the volume's"
 RESOURCE_FORK = b"rsrc"
 _BAD_CLUSTER_FILE = 8
+_EXPANDED = b"DECOMP"
+"""Name of what the library makes of a compressed file of HFS+; not used: size and content of it are not right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +56,14 @@ class Attributes:
         data: In stored order.
         si: Identifier of NTFS standard information, -1 where there is none.
         reparse: Identifier of the NTFS reparse point, -1 where there is none.
+        has_compression: HFS+: there is an attribute that says how the file is compressed.
         failed: The library could not read them all.
     """
 
     data: list[Data] = field(default_factory=list)
     si: int = -1
     reparse: int = -1
+    has_compression: bool = False
     failed: bool = False
 
     def main(self, kind: EntryType, meta: Any, *, is_ntfs: bool) -> Data:
@@ -92,6 +97,9 @@ class AttributeReader:
         volume: Where it lies.
         block_size: Bytes of a data unit.
         is_mapped: Block addresses of the library are places in the volume.
+
+    Attributes:
+        amend: Puts right what the library tells of a file: its attributes, the file, its metadata address.
     """
 
     def __init__(self, name: str, volume: Volume, block_size: int, *, is_mapped: bool) -> None:
@@ -100,6 +108,7 @@ class AttributeReader:
         self._volume_size = volume.length
         self._block_size = block_size
         self._is_mapped = is_mapped
+        self.amend: Callable[[Attributes, Any, int], None] | None = None
 
     def read(self, item: Any, meta_address: int) -> Attributes:
         """Attributes of a file of the library."""
@@ -116,8 +125,11 @@ class AttributeReader:
                     if kind != tsk.ATTRIBUTE_DATA:
                         continue
                     stream = info.name or b""
-                elif kind == tsk.ATTRIBUTE_DEFAULT or kind == tsk.ATTRIBUTE_HFS_DATA:
+                elif kind == tsk.ATTRIBUTE_DEFAULT or (kind == tsk.ATTRIBUTE_HFS_DATA and info.name != _EXPANDED):
                     stream = b""
+                elif kind == tsk.ATTRIBUTE_HFS_COMPRESSION:
+                    found.has_compression = True
+                    continue
                 elif kind == tsk.ATTRIBUTE_HFS_RESOURCE and info.size > 0:
                     stream = RESOURCE_FORK
                 elif kind == tsk.ATTRIBUTE_HFS_EXTENDED:
@@ -127,6 +139,8 @@ class AttributeReader:
                 found.data.append(self._data(attribute, info, kind, stream, meta_address))
         except tsk.LIBRARY_ERRORS:
             found.failed = True
+        if self.amend is not None:
+            self.amend(found, item, meta_address)
         return found
 
     def _data(self, attribute: Any, info: Any, kind: int, stream: bytes, meta_address: int) -> Data:

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from triage.evidence.filesystems import tsk_library as tsk
+from triage.evidence.filesystems.ntfs_reparse import Kind
 from triage.evidence.filesystems.tsk_attributes import AttributeReader
 from triage.evidence.filesystems.tsk_metadata import MetadataReader
+from triage.evidence.filesystems.tsk_reparse import Reparsed
 from triage.model.address import Address
 from triage.model.entry import Entry, EntryType
 from triage.model.volume import Volume
@@ -69,6 +71,9 @@ class EntryMaker:
         evidence_name: For addresses.
         attributes: Reads attributes of its files.
         metadata: Reads its metadata records.
+
+    Attributes:
+        reparsed: Judges and counts files with a reparse point.
     """
 
     def __init__(
@@ -88,6 +93,7 @@ class EntryMaker:
         self._made_up = _YAFFS_MADE_UP | {int(library.info.last_inum)} if name == "yaffs2" else frozenset()
         self._has_sequence = bool(int(library.info.flags) & tsk.HAS_SEQUENCE)
         self._attributes = attributes
+        self.reparsed = Reparsed(evidence_name, volume.name)
         self._metadata = metadata
 
     def describe(self, item: Any, path: bytes, *, orphan: bool) -> Described:
@@ -143,15 +149,17 @@ class EntryMaker:
         kind = _BY_META.get(meta_type, EntryType.OTHER if meta_type else kind)
         alloc_inode = bool(meta.flags & tsk.FLAG_ALLOCATED)
         attributes = self._attributes.read(item, meta_address)
-        times, owner, is_link, notes = self._metadata.read(item, meta, attributes)
-        if is_link:
-            kind = EntryType.SYMLINK
-        main = attributes.main(kind, meta, is_ntfs=self._is_ntfs)
+        times, owner, point, notes = self._metadata.read(item, meta, attributes)
+        is_link = point is not None and point.kind is Kind.LINK
+        main = attributes.main(EntryType.SYMLINK if is_link else kind, meta, is_ntfs=self._is_ntfs)
         is_made_up = meta_type == tsk.META_VIRTUAL_DIR or meta_address in self._made_up
         virtual = is_made_up or meta_type == tsk.META_VIRTUAL or (self._is_fat and path.endswith(LABEL_SUFFIX))
         if kind is EntryType.OTHER and main.kind and main.size > 0 and not virtual:
             kind = EntryType.FILE
             notes.append(ODD_TYPE)
+        if point is not None:
+            judged, main = self.reparsed.judge(point, item, path, main, attributes, notes)
+            kind = judged or kind
         if alloc_inode and not alloc_name:
             notes.append(RENAMED)
         if note:

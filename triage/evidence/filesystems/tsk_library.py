@@ -9,6 +9,7 @@ from typing import Any
 
 import pytsk3
 
+from triage.evidence.native_calls import native_call
 from triage.evidence.tsk_image import TskImage
 from triage.model.address import escape_name
 from triage.model.stream import Stream
@@ -23,7 +24,7 @@ META_REG, META_DIR, META_LNK, META_VIRTUAL, META_VIRTUAL_DIR = 1, 2, 6, 10, 11
 FLAG_ALLOCATED = 1
 """In the flags of a name and of a metadata record."""
 ATTRIBUTE_DEFAULT, ATTRIBUTE_SI, ATTRIBUTE_LIST, ATTRIBUTE_DATA, ATTRIBUTE_REPARSE = 1, 16, 32, 128, 192
-ATTRIBUTE_HFS_DATA, ATTRIBUTE_HFS_RESOURCE, ATTRIBUTE_HFS_EXTENDED = 4352, 4353, 4354
+ATTRIBUTE_HFS_DATA, ATTRIBUTE_HFS_RESOURCE, ATTRIBUTE_HFS_EXTENDED, ATTRIBUTE_HFS_COMPRESSION = 4352, 4353, 4354, 4355
 NON_RESIDENT, RESIDENT, ENCRYPTED, COMPRESSED = 2, 4, 16, 32
 """Flags of an attribute."""
 RUN_FILLER, RUN_SPARSE = 1, 2
@@ -103,7 +104,7 @@ class Window:
 def volume_image(media: Stream, start: int, length: int) -> TskImage:
     """A volume as an image for the library."""
     whole = start == 0 and length >= media.size
-    return TskImage(media if whole else Window(media, start, length))
+    return TskImage(media if whole else Window(media, start, length), (start, length))
 
 
 def open_library(image: TskImage, name: str = "") -> tuple[Any, str]:
@@ -126,12 +127,14 @@ def open_library(image: TskImage, name: str = "") -> tuple[Any, str]:
         if wanted and wanted != family:
             continue
         try:
-            found = pytsk3.FS_Info(image, type=kind)
+            with native_call(image.place):
+                found = pytsk3.FS_Info(image, type=kind)
             return found, _NAMES[int(found.info.ftype)]
         except (*LIBRARY_ERRORS, KeyError) as error:
             last = error
     if wanted in ("", "yaffs"):
-        found = pytsk3.FS_Info(image)
+        with native_call(image.place):
+            found = pytsk3.FS_Info(image)
         if int(found.info.ftype) in _NAMES:
             return found, _NAMES[int(found.info.ftype)]
     raise OSError(str(last)) from last

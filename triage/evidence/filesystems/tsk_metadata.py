@@ -7,15 +7,10 @@ from typing import Any, NamedTuple
 from triage.evidence.filesystems import tsk_library as tsk
 from triage.evidence.filesystems.exfat import ExfatFacts
 from triage.evidence.filesystems.ext import FLAG_ENCRYPTED, ExtFacts
-from triage.evidence.filesystems.ntfs import (
-    FILE_ENCRYPTED,
-    FILE_REPARSE,
-    REPARSE_MOUNT_POINT,
-    REPARSE_SYMLINK,
-    NtfsFacts,
-    reparse_tag,
-)
+from triage.evidence.filesystems.ntfs import FILE_ENCRYPTED, NtfsFacts
+from triage.evidence.filesystems.ntfs_reparse import ReparsePoint
 from triage.evidence.filesystems.tsk_attributes import Attributes
+from triage.evidence.filesystems.tsk_reparse import read_reparse
 from triage.evidence.filesystems.tsk_times import OUT_OF_RANGE, TimeReader, is_out_of_range
 from triage.model.stream import Stream
 from triage.model.times import Times
@@ -31,13 +26,13 @@ class Facts(NamedTuple):
     Attributes:
         times: As stored.
         owner: User number, on NTFS the owner's SID; empty where there is none.
-        is_link: A symbolic link or junction of NTFS.
+        reparse: Reparse point of NTFS, None where there is none.
         notes: Caveats, in a fixed order.
     """
 
     times: Times
     owner: str
-    is_link: bool
+    reparse: ReparsePoint | None
     notes: list[str]
 
 
@@ -68,11 +63,9 @@ class MetadataReader:
             attributes: Its attributes.
         """
         notes: list[str] = []
-        is_link = False
+        reparse = read_reparse(item, attributes.reparse) if attributes.reparse >= 0 else None
         if self._ntfs is not None and attributes.si >= 0:
             times, owner, flags = self._ntfs.standard(item, attributes.si)
-            if flags & FILE_REPARSE and attributes.reparse >= 0:
-                is_link = _is_link(item, attributes.reparse, notes)
             if flags & FILE_ENCRYPTED and meta.type == tsk.META_DIR:
                 notes.append("files made in this directory are encrypted by EFS")
         else:
@@ -82,7 +75,7 @@ class MetadataReader:
             notes.append(FSCRYPT)
         if is_out_of_range(times):
             notes.append(OUT_OF_RANGE)
-        return Facts(times, owner, is_link, notes)
+        return Facts(times, owner, reparse, notes)
 
     def is_fscrypt(self, meta_address: int) -> bool:
         """True where an inode is encrypted by fscrypt."""
@@ -91,7 +84,9 @@ class MetadataReader:
         return bool(self._ext.flags(meta_address) & FLAG_ENCRYPTED)
 
     def initialised_size(self, meta_address: int, stream: bytes) -> int | None:
-        """See :meth:`NtfsFacts.initialised_size`; None where the file system is another."""
+        """Bytes that were ever written, of NTFS and exFAT; None where that cannot be told, and of others."""
+        if self._exfat is not None:
+            return self._exfat.valid_size(meta_address)
         return self._ntfs.initialised_size(meta_address, stream) if self._ntfs is not None else None
 
     def _plain_times(self, meta: Any) -> Times:
@@ -111,12 +106,3 @@ class MetadataReader:
         if owner is None:
             owner = self._owners[uid] = str(uid)
         return owner
-
-
-def _is_link(item: Any, attribute_id: int, notes: list[str]) -> bool:
-    """True for a symbolic link or junction; other reparse points get a note."""
-    tag = reparse_tag(item, attribute_id, tsk.ATTRIBUTE_REPARSE)
-    if tag in (REPARSE_SYMLINK, REPARSE_MOUNT_POINT):
-        return True
-    notes.append(f"reparse point with tag 0x{tag:08x}: its content may be kept elsewhere or in another form")
-    return False

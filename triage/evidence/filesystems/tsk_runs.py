@@ -46,6 +46,16 @@ def map_runs(
     return tuple(runs)
 
 
+def joined_slack(*parts: tuple[ByteRun, ...]) -> tuple[ByteRun, ...]:
+    """Runs one after another; ``file_offset`` counts through them."""
+    found: list[ByteRun] = []
+    position = 0
+    for run in (run for part in parts for run in part):
+        found.append(ByteRun(position, run.fs_offset, run.image_offset, run.length))
+        position += run.length
+    return tuple(found)
+
+
 def _add(runs: list[ByteRun], start: int, end: int, fs_offset: int, image_offset: int, written: int) -> None:
     """Append a run, joined to the last where it continues it; what was never written is a hole."""
     if start < written < end:

@@ -19,7 +19,8 @@ from triage.evidence.filesystems import free_ext, free_maps, free_ufs
 from triage.evidence.filesystems import tsk_library as tsk
 from triage.evidence.filesystems.free_bits import complement, joined
 from triage.evidence.filesystems.run_stream import VolumeStream
-from triage.evidence.filesystems.tsk_runs import MAX_RUNS
+from triage.evidence.filesystems.tsk_runs import MAX_RUNS, map_runs
+from triage.evidence.interface import Extents
 from triage.model.byte_run import ByteRun
 from triage.model.entry import Entry
 from triage.model.problem import Problem
@@ -119,6 +120,34 @@ class TskSpace:
         if place >= 0 and self._unit > self._block and reached >= size:
             self._add(found, place, -reached % self._unit)
         return tuple(found)
+
+    def extents(self, attribute: Any, entry: Entry, initialised: int | None, *, is_known: bool) -> Extents:
+        """Where bytes lie that an attribute has.
+
+        Args:
+            attribute: The library's attribute.
+            entry: Its entry.
+            initialised: NTFS: bytes that were ever written; None for all.
+            is_known: ``initialised`` could be read; else all of it counts as content.
+        """
+        flags = int(attribute.info.flags)
+        if not flags & tsk.NON_RESIDENT:
+            return Extents()
+        if is_known and not flags & (tsk.COMPRESSED | tsk.ENCRYPTED):
+            runs = map_runs(attribute, entry.size, self._block, 0, initialised)
+            slack = self.slack_runs(attribute, entry, initialised)
+            content = tuple((run.fs_offset, run.length) for run in runs if run.fs_offset >= 0)
+            return Extents(content, tuple((run.fs_offset, run.length) for run in slack))
+        found: list[tuple[int, int]] = []
+        try:
+            for run in attribute:
+                if len(found) >= MAX_RUNS:
+                    break
+                if not run.flags & (tsk.RUN_SPARSE | tsk.RUN_FILLER):
+                    found.append((run.addr * self._block, run.len * self._block))
+        except tsk.LIBRARY_ERRORS:
+            pass
+        return Extents(tuple(found))
 
     def _add(self, found: list[ByteRun], place: int, length: int) -> None:
         length = min(length, self._stream.size - place)

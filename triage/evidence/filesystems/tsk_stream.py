@@ -14,6 +14,7 @@ from triage.errors import EvidenceError, ReadFailedError
 from triage.evidence.filesystems.tsk_library import LIBRARY_ERRORS, said
 from triage.evidence.tsk_image import TskImage
 from triage.model.entry import Entry
+from triage.model.stream import Stream
 
 MAX_READ = 1 << 20
 """Bytes asked for in one call."""
@@ -98,6 +99,43 @@ class TskStream:
             address=str(self._address),
             partial=b"".join(parts),
         ) from cause
+
+
+class WrittenStream:
+    """Content of which only the beginning was ever written: the rest is zeros, whatever lies in its place.
+
+    Args:
+        inner: Gives the beginning.
+        written: Bytes of it.
+        size: Bytes of the content.
+    """
+
+    def __init__(self, inner: Stream, written: int, size: int) -> None:
+        self._inner = inner
+        self._written = max(0, min(written, size))
+        self._size = size
+
+    @property
+    def size(self) -> int:
+        """Bytes in the stream."""
+        return self._size
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Read bytes; see :class:`~triage.model.stream.Stream`.
+
+        Raises:
+            ReadFailedError: As the inner stream.
+        """
+        length = min(length, self._size - offset)
+        if offset < 0 or length <= 0:
+            return b""
+        begun = max(0, min(length, self._written - offset))
+        data = self._inner.read_at(offset, begun) if begun else b""
+        return data + bytes(length - begun)
+
+    def close(self) -> None:
+        """Close the inner stream; a second call does nothing."""
+        self._inner.close()
 
 
 class ZeroStream:

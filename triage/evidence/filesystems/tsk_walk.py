@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 from triage.evidence.filesystems import tsk_library as tsk
 from triage.evidence.filesystems.tsk_entries import BY_NUMBER, Described, EntryMaker
+from triage.evidence.interface import NO_FREE_SPACE
 from triage.evidence.tsk_image import TskImage
 from triage.model.address import Address
 from triage.model.entry import Entry
@@ -39,6 +40,7 @@ MAX_REPEATS = 1000
 MAX_RECORDS = 10_000_000
 """Metadata records looked at by number."""
 UNLISTED = b"/$unlisted"
+LEFT_OUT = "listing the directory did not return; it was left out"
 _DENSE = frozenset({"ntfs", "ext2", "ext3", "ext4", "ufs1", "ufs2"})
 _STORED_DOTS = _DENSE - {"ntfs"}
 _FAT = frozenset({"fat12", "fat16", "fat32", "exfat"})
@@ -107,7 +109,8 @@ class Walker:
         for one in self._later:
             if one.meta_address not in self._listed:
                 yield from self._descend([one])
-        yield from self._descend(self._orphans)
+        if not (self._is_fat and NO_FREE_SPACE in self._skip):  # these are looked for in all free clusters
+            yield from self._descend(self._orphans)
         if self._track and (self._tree_incomplete or self._orphans_incomplete):
             yield from self._by_number()
         if self._repeats > MAX_REPEATS:
@@ -148,8 +151,7 @@ class Walker:
         """Why a directory is not listed; None where it is."""
         if pending.meta_address in self._skip:
             self._give_up(pending)
-            message = "listing the directory did not return; it was left out"
-            return self._problem(pending, Reason.LOOP, message, self._advice())
+            return self._problem(pending, Reason.LOOP, LEFT_OUT, self._advice())
         if len(pending.path) > MAX_PATH:
             self._give_up(pending)
             message = f"the path is longer than {MAX_PATH} bytes: the directory is not listed"
@@ -241,8 +243,7 @@ class Walker:
         """What no directory listed, by metadata address: directories with their contents first, then the rest."""
         first, last = int(self._library.info.first_inum), int(self._library.info.last_inum)
         first = max(first, _FIRST_FREE_EXT) if self._name.startswith("ext") else first
-        end = min(last, first + MAX_RECORDS)
-        top = _Pending(-1, UNLISTED, True)
+        end, top = min(last, first + MAX_RECORDS), _Pending(-1, UNLISTED, True)
         for kinds in ((tsk.META_DIR,), (tsk.META_REG, tsk.META_LNK)):
             for number in range(first, end + 1):
                 if number in self._seen or number in self._listed or number in self._skip:
@@ -290,8 +291,7 @@ class Walker:
         below = self._image.failed
         words = below.message if below is not None else tsk.said(error)
         reason = Reason.UNREADABLE if below is not None or tsk.READ_ERROR in words else Reason.CORRUPT
-        message = f"{what}: {words}"
-        return self._problem(pending, reason, message, self._advice())
+        return self._problem(pending, reason, f"{what}: {words}", self._advice())
 
     def _problem(
         self, pending: _Pending, reason: Reason, message: str, hint: str = "", *, anyway: bool = False

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from triage.evidence.interface import FileSystem
+from triage.evidence.filesystems.tree import TreeFileSystem
+from triage.evidence.interface import Extents, FileSystem
 from triage.model.byte_run import ByteRun
 from triage.model.entry import Entry
 from triage.model.problem import Problem
@@ -20,10 +21,14 @@ class UnmappedFileSystem:
 
     Args:
         inner: The file system; closed together with this.
+
+    Attributes:
+        pool: Bytes that places in the volume count in, where the reader of the file system brings them; else None.
     """
 
     def __init__(self, inner: FileSystem) -> None:
         self._inner = inner
+        self.pool = inner.stream if isinstance(inner, TreeFileSystem) else None
         self.name = inner.name
         self.block_size = inner.block_size
         self.size = inner.size
@@ -54,6 +59,10 @@ class UnmappedFileSystem:
     def slack_runs(self, entry: Entry) -> tuple[ByteRun, ...]:
         """Allocated to an entry and not its content, in the volume."""
         return tuple(_unmapped(run) for run in self._inner.slack_runs(entry))
+
+    def extents(self, entry: Entry) -> Extents:
+        """Where the bytes of a file lie in the volume."""
+        return self._inner.extents(entry)
 
     def close(self) -> None:
         """Release the file system; a second call does nothing."""

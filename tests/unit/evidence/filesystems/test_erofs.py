@@ -153,7 +153,7 @@ def test_lies_are_bounded() -> None:
     }
     file_system = opened(erofs, image.finish(names))
     entries, problems = walked(file_system)
-    assert [problem.address for problem in problems] == ["x.img p1:/gone"]
+    assert [problem.address for problem in problems] == ["x.img p1:/gone", "x.img p1:/negative"]
     for name in names:
         if name == b"negative":
             assert entries[b"/negative"].size == 0 and entries[b"/negative"].caveats
@@ -208,3 +208,21 @@ def test_what_the_tool_writes(tmp_path: Path, options: tuple[str, ...]) -> None:
     for name, path in expected.items():
         if path.is_file():
             assert file_system.read_whole(entries[name], 1 << 30) == path.read_bytes()
+
+
+def test_slack_is_what_lies_behind_a_plain_content_only() -> None:
+    """An end among the inodes has other inodes behind it; what is compressed has no place of its own."""
+    image = ErofsImage()
+    plain = image.inode(0o100644, 5000, 0, union=image.blocks(b"p" * 5000 + b"left over"))
+    tail = image.inode(0o100644, 4096 + 20, 2, b"t" * 20, union=image.blocks(b"t" * 4096))
+    text = b"compressed " * 400
+    packed = image.compressed(len(text), [(0, 1, image.cluster(LZ4, text))], LZ4)
+    data = image.finish({b"plain": plain, b"tail": tail, b"packed": packed})
+    file_system = opened(erofs, data)
+    entries, problems = walked(file_system)
+    assert not problems
+    (slack,) = file_system.slack_runs(entries[b"/plain"])
+    assert slack.length == 2 * 4096 - 5000
+    assert data[slack.fs_offset : slack.fs_offset + 9] == b"left over"
+    assert file_system.slack_runs(entries[b"/tail"]) == ()
+    assert file_system.slack_runs(entries[b"/packed"]) == ()

@@ -217,7 +217,8 @@ def test_directory_that_holds_its_parent_is_entered_once() -> None:
     media.write(place + 1, (128).to_bytes(4, "big"))
     entries, problems = listing(open_xfs(media))
     assert entries["/short-form/a"].entry_type is EntryType.DIRECTORY
-    assert [problem.reason for problem in problems] == [Reason.LOOP]
+    assert [problem.reason for problem in problems] == [Reason.CORRUPT, Reason.LOOP]
+    assert problems[0].message == f"the checksum of its inode is wrong: inode {number}"
 
 
 def test_lost_directory_leaves_its_files_as_orphans() -> None:

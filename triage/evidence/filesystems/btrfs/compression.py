@@ -11,6 +11,7 @@ import zlib
 
 from triage.errors import CorruptStructureError, UnsupportedFormatError
 from triage.evidence.filesystems.lzo import decompress_lzo1x
+from triage.evidence.whole_streams import decompress_whole
 
 ZLIB, LZO, ZSTD = 1, 2, 3
 MAX_DECODED = 1 << 20
@@ -48,8 +49,8 @@ def decode(method: int, data: bytes, size: int, sector_size: int) -> bytes:
 
 def _zlib(data: bytes, size: int) -> bytes:
     try:
-        return zlib.decompressobj().decompress(data, size)
-    except zlib.error as error:
+        return decompress_whole(zlib.decompressobj(), data, size)
+    except (zlib.error, EOFError) as error:
         raise CorruptStructureError(f"a compressed extent does not hold: {error}") from None
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator
+from itertools import islice
 
 from triage.errors import CorruptStructureError, EncryptedVolumeError, EvidenceError, ReadFailedError
 from triage.evidence.filesystems.btrfs import compression, items
@@ -102,6 +103,21 @@ class ExtentReader:
         except CorruptStructureError:
             return -1
         return -1
+
+    def places(self, root: Pointer, inode: int) -> Iterator[tuple[int, int]]:
+        """Where the extents of an inode are stored, as far as can be told: offset in the joined devices and length."""
+        try:
+            for extent in self.extents(root, inode):
+                if extent.kind == items.INLINE or not extent.logical:
+                    continue
+                inside, length = (0, extent.stored) if extent.compression else (extent.inside, extent.length)
+                start = extent.logical + inside
+                for copy in range(self._chunks.copies(start)):
+                    for piece in islice(self._chunks.pieces(start, length, copy), MAX_RUNS):
+                        if piece.place >= 0:
+                            yield piece.place, piece.length
+        except EvidenceError:
+            return
 
     def read(self, extent: Extent, offset: int, length: int) -> bytes:
         """Bytes of an extent.
@@ -231,6 +247,10 @@ class ExtentStream:
             parts.append(part)
             offset += len(part)
         return b"".join(parts)
+
+    def places(self) -> Iterator[tuple[int, int]]:
+        """Where the extents lie in the joined devices, every copy; see :meth:`ExtentReader.places`."""
+        return self._reader.places(self._root, self._inode)
 
     def close(self) -> None:
         """Let go of the extents that are held."""

@@ -51,6 +51,7 @@ class BtrfsTree:
     def __init__(self, volume: BtrfsVolume) -> None:
         self.block_size = volume.superblock.sector_size
         self.is_mapped = len(volume.devices) == 1
+        self.size = volume.superblock.device_size if self.is_mapped else 0
         self._volume = volume
         self._searcher = volume.searcher
         self._forest = volume.forest

@@ -8,9 +8,8 @@ with full and compact indexes, big, inline, fragment and interlaced physical clu
 from __future__ import annotations
 
 from triage.evidence.filesystems.erofs.superblock import detect
-from triage.evidence.filesystems.erofs.tree import ErofsTree
+from triage.evidence.filesystems.erofs.tree import ErofsFileSystem, ErofsTree
 from triage.evidence.filesystems.run_stream import VolumeStream
-from triage.evidence.filesystems.tree import TreeFileSystem
 from triage.evidence.interface import FileSystem
 from triage.model.stream import Stream
 from triage.model.volume import Volume
@@ -39,7 +38,7 @@ def open_file_system(media: Stream, volume: Volume, evidence_name: str) -> FileS
         EvidenceError: It cannot be opened.
     """
     stream = VolumeStream(media, volume.image_offset, volume.length)
-    return TreeFileSystem(ErofsTree(stream), stream, volume, evidence_name)
+    return ErofsFileSystem(ErofsTree(stream), stream, volume, evidence_name)
 
 
 __all__ = ["detect_file_system", "open_file_system"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
+from collections.abc import Iterator
 
 from triage.errors import CorruptStructureError, EvidenceError, ReadFailedError, UnsupportedFormatError
 from triage.evidence.filesystems.block_codecs import (
@@ -207,6 +208,10 @@ class ExtentStream:
             offset = stop
             index += 1
         return b"".join(parts)
+
+    def places(self) -> Iterator[tuple[int, int]]:
+        """Where the packed extents lie in the volume, those in the packed inode left out."""
+        return ((extent.place, extent.length) for extent in self._extents if extent.place >= 0)
 
     def _part(self, extent: Extent, offset: int, stop: int) -> bytes:
         if extent.place < 0:

@@ -9,12 +9,22 @@ from triage.evidence.filesystems.block_reader import BlockReader
 from triage.evidence.filesystems.erofs.content import Contents
 from triage.evidence.filesystems.erofs.inode import Inode, attributes_of, names_in, read_inode
 from triage.evidence.filesystems.erofs.superblock import read_superblock
-from triage.evidence.filesystems.tree import Attribute, Name, Node
+from triage.evidence.filesystems.tree import Attribute, Name, Node, TreeFileSystem
 from triage.model.byte_run import ByteRun
 from triage.model.entry import EntryType
 from triage.model.stream import MemoryStream, Stream
 
 _SHOWN_ATTRIBUTES = (b"user.", b"trusted.")
+
+
+class ErofsFileSystem(TreeFileSystem):
+    """EROFS: a content whose end lies among the inodes, or is compressed, has no slack of its own."""
+
+    def _tail(self, runs: tuple[ByteRun, ...], size: int) -> tuple[ByteRun, ...]:
+        last = next((run for run in reversed(runs) if run.file_offset < size), None)
+        if last is None or last.fs_offset % self.block_size:
+            return ()
+        return super()._tail(runs, size)
 
 
 class ErofsTree:
@@ -31,7 +41,7 @@ class ErofsTree:
 
     def __init__(self, stream: Stream) -> None:
         self._superblock = read_superblock(stream)
-        self.block_size = 0  # ends of contents lie among inodes: no unit has slack of its own
+        self.block_size = self._superblock.block_size
         self.root = self._superblock.root
         self._reader = BlockReader(stream, self._superblock.block_size)
         self._contents = Contents(self._reader, self._superblock)
@@ -43,17 +53,17 @@ class ErofsTree:
             EvidenceError: It does not hold or cannot be read.
         """
         inode = self._inode(number)
-        caveats: tuple[str, ...] = ()
+        damage: tuple[str, ...] = ()
         attributes: list[Attribute] = []
         try:
             for index, (name, value) in enumerate(self._extended(inode), 1):
                 if name.startswith(_SHOWN_ATTRIBUTES):
                     attributes.append(Attribute(name, len(value), index))
         except EvidenceError as error:
-            caveats = (f"its extended attributes cannot be read: {error.message}",)
+            damage = (f"its extended attributes cannot be read: {error.message}",)
         is_impossible = inode.size >= 1 << 63
         if is_impossible:
-            caveats += (f"the declared size is negative: {inode.size - (1 << 64)}",)
+            damage += (f"the declared size is negative: {inode.size - (1 << 64)}",)
         return Node(
             number=number,
             entry_type=inode.entry_type,
@@ -61,7 +71,7 @@ class ErofsTree:
             times=inode.times,
             owner=str(inode.user),
             attributes=tuple(attributes),
-            caveats=caveats,
+            damage=damage,
         )
 
     def _inode(self, number: int) -> Inode:

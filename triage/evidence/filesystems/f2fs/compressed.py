@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from triage.errors import CorruptStructureError, EvidenceError, UnsupportedFormatError
 from triage.evidence.filesystems.block_codecs import decompress_lz4, decompress_zstd
@@ -69,7 +69,13 @@ class Clusters:
             key = self._inode.number << 32 | index
             return cache.get(key, lambda: _unpack(reader, superblock, addresses, self._inode.algorithm, size))
 
-        return PieceStream(self._inode.size, size, piece)
+        def places() -> Iterator[tuple[int, int]]:
+            for cluster in self._addresses.values():
+                for address in cluster:
+                    if superblock.main <= address < superblock.main_end:
+                        yield address * reader.block_size, reader.block_size
+
+        return PieceStream(self._inode.size, size, piece, places)
 
 
 def _unpack(

@@ -43,6 +43,7 @@ class F2fsTree:
     def __init__(self, stream: Stream) -> None:
         self._superblock = read_superblock(stream)
         self.block_size = self._superblock.block_size
+        self.size = self._superblock.block_count * self.block_size
         self.root = self._superblock.root
         self._reader = BlockReader(stream, self.block_size)
         checkpoint = read_checkpoint(self._reader, self._superblock)
@@ -87,8 +88,9 @@ class F2fsTree:
         if inode.is_encrypted:
             is_directory = inode.entry_type is EntryType.DIRECTORY
             caveats.append(ENCRYPTED_NAMES_CAVEAT if is_directory else ENCRYPTED_CAVEAT)
+        damage: list[str] = []
         if inode.size >= 1 << 63:
-            caveats.append(f"the declared size is negative: {inode.size - (1 << 64)}")
+            damage.append(f"the declared size is negative: {inode.size - (1 << 64)}")
         return Node(
             number=inode.number,
             entry_type=inode.entry_type,
@@ -102,6 +104,7 @@ class F2fsTree:
             ),
             allocated=allocated,
             caveats=tuple(caveats),
+            damage=tuple(damage),
         )
 
     def _inode(self, number: int) -> Inode:

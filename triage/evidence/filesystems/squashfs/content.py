@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from array import array
+from collections.abc import Iterator
 
 from triage.errors import CorruptStructureError, EvidenceError
 from triage.evidence.filesystems.block_reader import BlockReader
@@ -96,7 +97,12 @@ class Contents:
                 raise CorruptStructureError(f"inode {inode.number} has no block {index}")
             return self._block(*fragment)[inode.offset : inode.offset + block_size]
 
-        return PieceStream(inode.size, block_size, piece)
+        def stored() -> Iterator[tuple[int, int]]:
+            yield from ((place, size & _SIZE) for place, size in zip(places, sizes, strict=False))
+            if isinstance(fragment, tuple):
+                yield fragment[0], fragment[1] & _SIZE
+
+        return PieceStream(inode.size, block_size, piece, stored)
 
     def _block(self, place: int, size: int) -> bytes:
         """One data or fragment block."""

@@ -59,14 +59,14 @@ class SquashTree:
         return self._as_node(self._inode(number))
 
     def _as_node(self, inode: Inode) -> Node:
-        caveats: tuple[str, ...] = ()
+        damage: tuple[str, ...] = ()
         attributes: list[Attribute] = []
         try:
             for index, (name, value) in enumerate(self._extended(inode), 1):
                 if name.startswith(_SHOWN_ATTRIBUTES):
                     attributes.append(Attribute(name, len(value), index))
         except EvidenceError as error:
-            caveats = (f"its extended attributes cannot be read: {error.message}",)
+            damage = (f"its extended attributes cannot be read: {error.message}",)
         try:
             owner = str(struct.unpack("<I", self._metadata.table(self._superblock.id_table, inode.user, 4))[0])
         except EvidenceError:
@@ -78,7 +78,7 @@ class SquashTree:
             times=Times(mtime=inode.modified * 1_000_000_000),
             owner=owner,
             attributes=tuple(attributes),
-            caveats=caveats,
+            damage=damage,
         )
 
     def _inode_at(self, reference: int) -> Inode:

@@ -82,6 +82,7 @@ class AttributeReader:
                     if len(out) > MAX_ATTRIBUTES:
                         notes.append(f"more than {MAX_ATTRIBUTES} extended attributes, the rest is not listed")
                         break
+            self._check_values(found, out, notes)
         except EvidenceError as error:
             notes.append(f"its extended attributes cannot be read: {error.message}")
         return out[:MAX_ATTRIBUTES], list(dict.fromkeys(notes))
@@ -95,15 +96,12 @@ class AttributeReader:
         """
         if attribute.block < 0:
             return attribute.value
-        modern = self._geometry.has_checksums
         size = self._geometry.block_size
-        room = size - _REMOTE_HEADER if modern else size
-        count = -(-attribute.size // room)
-        where = self._map(found)
-        start = attribute.block * size
-        data = RunStream(self._blocks.stream, where.runs, start + count * size).read_at(start, count * size)
-        if not modern:
+        data = self._stored(self._map(found), attribute)
+        if not self._geometry.has_checksums:
             return data[: attribute.size]
+        room = size - _REMOTE_HEADER
+        count = len(data) // size
         parts: list[bytes] = []
         for place in range(0, count * size, size):
             block = data[place : place + size]
@@ -113,6 +111,26 @@ class AttributeReader:
                 raise ReadFailedError(message, partial=b"".join(parts))
             parts.append(block[_REMOTE_HEADER : _REMOTE_HEADER + length])
         return b"".join(parts)[: attribute.size]
+
+    def _stored(self, where: ForkMap, attribute: Extended) -> bytes:
+        """The blocks of a value that stands elsewhere."""
+        size = self._geometry.block_size
+        count = -(-attribute.size // (size - _REMOTE_HEADER if self._geometry.has_checksums else size))
+        start = attribute.block * size
+        return RunStream(self._blocks.stream, where.runs, start + count * size).read_at(start, count * size)
+
+    def _check_values(self, found: Inode, listed: list[Extended], notes: list[str]) -> None:
+        """Look at the checksums of values that stand elsewhere."""
+        size = self._geometry.block_size
+        elsewhere = [one for one in listed[:MAX_ATTRIBUTES] if one.block >= 0]
+        if not elsewhere or not self._geometry.has_checksums:
+            return
+        where = self._map(found)
+        for one in elsewhere:
+            data = self._stored(where, one)
+            self.bytes_read += len(data)
+            if not all(checksum.holds(data[at : at + size], _CRC_FIELD) for at in range(0, len(data), size)):
+                notes.append("the checksum of a value of its extended attributes is wrong, it is used as it stands")
 
     def _map(self, found: Inode) -> ForkMap:
         form, extents = found.attribute_format, found.attribute_extents

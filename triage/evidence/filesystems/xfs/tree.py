@@ -46,6 +46,7 @@ class XfsTree:
         geometry = blocks.geometry
         self.name = "xfs"
         self.block_size = geometry.block_size
+        self.size = geometry.blocks * geometry.block_size
         self.root = geometry.root
         self.is_mapped = True
         self._blocks = blocks
@@ -87,27 +88,29 @@ class XfsTree:
 
     def _node(self, found: Inode) -> Node:
         caveats: list[str] = []
+        damage: list[str] = []
         if not found.checksum_holds:
-            caveats.append("the checksum of its inode is wrong")
+            damage.append("the checksum of its inode is wrong")
         if not found.is_own:
-            caveats.append("its inode carries another number")
+            damage.append("its inode carries another number")
         if not self._is_used(found):
-            return self._former(found, caveats)
+            return self._former(found, damage)
         kind = found.entry_type
         size = found.size if kind in (EntryType.FILE, EntryType.SYMLINK) else 0
         if kind is EntryType.FILE:
-            size = self._look_at_extents(found, size, caveats)
+            size = self._look_at_extents(found, size, caveats, damage)
         if not found.nlink:
             caveats.append(OPEN)
         attributes: tuple[Attribute, ...] = ()
         if found.attribute_fork:
             listed, notes = self._listed_attributes(found)
             attributes = tuple(Attribute(one.name, one.size, at + 1) for at, one in enumerate(listed))
-            caveats += notes
-        return Node(found.number, kind, size, found.times, str(found.uid), attributes, True, tuple(caveats))
+            damage += notes
+        times, owner = found.times, str(found.uid)
+        return Node(found.number, kind, size, times, owner, attributes, True, tuple(caveats), tuple(damage))
 
-    def _look_at_extents(self, found: Inode, size: int, caveats: list[str]) -> int:
-        """Caveats on where a file lies, and its size where the declared one is impossible."""
+    def _look_at_extents(self, found: Inode, size: int, caveats: list[str], damage: list[str]) -> int:
+        """Caveats on, and damage of, where a file lies, and its size where the declared one is impossible."""
         if found.flags & inode.REALTIME:
             caveats.append(REALTIME)
             return size
@@ -115,7 +118,7 @@ class XfsTree:
         if found.format == inode.EXTENTS and not size >> 63 and self._extents.is_plain(found.fork, found.extents):
             return size
         if found.format == inode.EXTENTS or (found.format == inode.BTREE and found.extents <= MAX_LISTED_EXTENTS):
-            where = self._mapped(found, caveats)
+            where = self._mapped(found, damage)
         elif found.flags & inode.PREALLOCATED:
             caveats.append(f"some {UNWRITTEN}")
         if where is not None and where.unwritten:
@@ -123,19 +126,19 @@ class XfsTree:
         if where is not None and any(part.start < size for part in where.bad):
             caveats.append(f"parts of it cannot be read: {where.bad[0].message}")
         if size >> 63:
-            caveats.append(f"its size is impossible: {size}")
+            damage.append(f"its size is impossible: {size}")
             return where.end if where is not None else 0
         return size
 
-    def _mapped(self, found: Inode, caveats: list[str]) -> ForkMap | None:
+    def _mapped(self, found: Inode, damage: list[str]) -> ForkMap | None:
         try:
             where = self._extents.fork(found.format, found.fork, found.extents, found.number)
         except EvidenceError as error:
-            caveats.append(error.message)
+            damage.append(error.message)
             return None
         if found.format == inode.BTREE and not self._blocks.spend(where.extents * 16 + self.block_size):
-            caveats.append("the tree of its extents is shared with others")
-        caveats += where.notes
+            damage.append("the tree of its extents is shared with others")
+        damage += where.notes
         return where
 
     def _listed_attributes(self, found: Inode) -> tuple[list[Extended], list[str]]:
