@@ -26,6 +26,7 @@ _OLE_STREAMS = {
     "HwpSummaryInformation": "hwp",
     "\x05HwpSummaryInformation": "hwp",
 }
+_OLE_FOLDED = {name.lower(): key for name, key in _OLE_STREAMS.items()}
 _OLE_RANK = ("officecrypt", "msg", "doc", "xls", "ppt", "vsd", "pub", "hwp", "jumplist", "thumbsdb")
 _OLE_NAMES = re.compile(
     "|".join(re.escape(name) for name in _OLE_STREAMS if name != "Book").encode("utf-16-le").replace(b"|\0", b"|")
@@ -109,5 +110,5 @@ def ole_document(head: bytes, size: int) -> Kind | None:
             names.add(head[at : at + length - 2].decode("utf-16-le", "replace"))
     if start >= len(head):
         names = {match[0].decode("utf-16-le") for match in _OLE_NAMES.finditer(head)}
-    keys = {_OLE_STREAMS[name] for name in names if name in _OLE_STREAMS}
+    keys = {_OLE_FOLDED[name.lower()] for name in names if name.lower() in _OLE_FOLDED}
     return KINDS[next((key for key in _OLE_RANK if key in keys), "ole")]

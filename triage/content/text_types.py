@@ -23,7 +23,8 @@ _MAIL_LINE = re.compile(
     re.IGNORECASE,
 )
 _MAIL_SURE = re.compile(rb"^(?:From|Received|Message-ID|Return-Path|Date|Subject|To):", re.IGNORECASE | re.MULTILINE)
-_ANY_HEADER = re.compile(rb"[!-9;-~]{1,77}:[ \t\r\n]|[ \t]")
+_ANY_HEADER = re.compile(rb"[!-9;-~]{1,77}:[ \t\r\n]|[A-Za-z][A-Za-z0-9-]{0,76}:(?!//)|[ \t]")
+_APPLE_LENGTH = re.compile(rb"\d{1,10}[ \t]{0,8}\r?\n")
 _MBOX = re.compile(rb"From (?:\S{1,200}|\"[^\"\n]{1,200}\"\S{0,200}|- ?|MAILER-DAEMON)[ \t].{0,40}\d\d:\d\d")
 _HTML = re.compile(
     rb"<(?:!doctype\s+html|html|head|body|title|table|div|script|style|meta|link|center|frameset|h[1-6]|p|br|font|a"
@@ -91,7 +92,9 @@ def _structure(sample: bytes) -> Kind | None:
         return KINDS["vcard"] if words.startswith(b"BEGIN:VCARD") else KINDS["ical"]
     if words.startswith(b"From ") and _MBOX.match(words):
         return KINDS["mbox"]
-    if _is_mail(words):
+    # Apple's .emlx has the length of the mail in front.
+    length = _APPLE_LENGTH.match(words)
+    if _is_mail(words if length is None else words[length.end() :]):
         return KINDS["eml"]
     return None
 

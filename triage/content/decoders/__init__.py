@@ -6,6 +6,7 @@ A decoder is one module with a function ``decode``; see :mod:`triage.content.dec
 from __future__ import annotations
 
 import importlib
+import importlib.util
 
 from triage.content.decoders.interface import Budget, Data, DecodeFunction, Decoder, Member, Yield, problem
 from triage.model.address import Address
@@ -15,6 +16,18 @@ from triage.model.problem import Reason
 _ROOM = "triage.content.decoders."
 _OFFICE = "application/vnd.openxmlformats-officedocument."
 _ODF = "application/vnd.oasis.opendocument"
+_PREFETCH = frozenset(("application/x-ms-prefetch", "application/x-ms-compressed-prefetch"))
+_OLE = frozenset(
+    (
+        "application/x-ole-storage",
+        "application/msword",
+        "application/vnd.ms-excel",
+        "application/vnd.ms-powerpoint",
+        "application/vnd.visio",
+        "application/vnd.ms-publisher",
+        "application/x-jumplist",
+    )
+)
 
 DECODERS: tuple[Decoder, ...] = (
     Decoder(
@@ -41,6 +54,12 @@ DECODERS: tuple[Decoder, ...] = (
         ),
         "ZIP archives and packages made of them: Office, OpenDocument, EPUB, JAR, APK",
     ),
+    Decoder(
+        "sqlite",
+        _ROOM + "sqlite",
+        frozenset(("application/vnd.sqlite3", "application/x-sqlite-wal")),
+        "SQLite databases and their logs: rows as text, by conversation, deleted ones too, and the files in them",
+    ),
     Decoder("gzip", _ROOM + "gzip", frozenset(("application/gzip",)), "gzip files"),
     Decoder("tar", _ROOM + "tar", frozenset(("application/x-tar",)), "tar archives: v7, ustar, GNU, pax"),
     Decoder(
@@ -49,8 +68,69 @@ DECODERS: tuple[Decoder, ...] = (
         frozenset(("application/x-bzip2", "application/x-xz", "application/x-lzma", "application/zlib")),
         "files that are one bzip2, xz, LZMA or zlib stream",
     ),
+    Decoder(
+        "pdf",
+        _ROOM + "pdf",
+        frozenset(("application/pdf",)),
+        "PDF: text by page, annotations, forms, metadata, earlier revisions, attachments",
+        documents=frozenset(("application/pdf",)),
+        needs="pypdfium2",
+    ),
+    Decoder(
+        "eml",
+        _ROOM + "eml",
+        frozenset(("message/rfc822",)),
+        "mail messages (EML, EMLX, MHTML): headers, bodies, attachments",
+        documents=frozenset(("message/rfc822",)),
+    ),
+    Decoder(
+        "ole",
+        _ROOM + "ole",
+        _OLE,
+        "Word, Excel, PowerPoint before 2007 and other OLE2 files: texts, metadata, embedded files",
+        documents=_OLE,
+    ),
+    Decoder("mbox", _ROOM + "mbox", frozenset(("application/mbox",)), "mailboxes in one file (mbox): each mail"),
+    Decoder(
+        "msg",
+        _ROOM + "msg",
+        frozenset(("application/vnd.ms-outlook",)),
+        "Outlook messages (MSG): headers, bodies, properties, attachments",
+        documents=frozenset(("application/vnd.ms-outlook",)),
+    ),
+    Decoder(
+        "tnef",
+        _ROOM + "tnef",
+        frozenset(("application/vnd.ms-tnef",)),
+        "winmail.dat (TNEF): headers, bodies, attachments",
+        documents=frozenset(("application/vnd.ms-tnef",)),
+    ),
+    Decoder(
+        "pst",
+        _ROOM + "pst",
+        frozenset(("application/vnd.ms-outlook-pst",)),
+        "Outlook stores (PST, OST): each message with its folders as path",
+        needs="pypff",
+    ),
+    Decoder(
+        "plist",
+        _ROOM + "plist",
+        frozenset(("application/x-bplist",)),
+        "binary property lists, archives of objects too: values and data",
+        documents=frozenset(("application/x-bplist",)),
+    ),
+    Decoder(
+        "lnk",
+        _ROOM + "lnk",
+        frozenset(("application/x-ms-shortcut",)),
+        "Windows shortcuts: target, volume, machine, times",
+        documents=frozenset(("application/x-ms-shortcut",)),
+    ),
+    Decoder("prefetch", _ROOM + "prefetch", _PREFETCH, "Windows prefetch files, packed ones too", documents=_PREFETCH),
 )
 _BY_MIME = {mime: decoder for decoder in DECODERS for mime in decoder.mimes}
+DOCUMENT_MIMES = tuple(sorted(mime for decoder in DECODERS for mime in decoder.documents))
+"""Types that are one document with its parts although a decoder opens them."""
 _DISK_IMAGE_MARK = b"koly"
 _ZIP_END = b"PK\x05\x06"
 _ZIP_TAIL = 65535 + 22
@@ -94,6 +174,11 @@ def _within_depth(decoder: Decoder, content_type: ContentType, data: Data, addre
     if budget.is_spent:
         yield problem(address, decoder.name, Reason.LIMIT, budget.spent_words, lost=len(data))
         return
+    if decoder.needs and importlib.util.find_spec(decoder.needs) is None:
+        message = f"not opened, only its raw bytes were searched: {content_type.name}"
+        hint = f"install the module that reads it: {decoder.needs}"
+        yield problem(address, decoder.name, Reason.UNSUPPORTED, message, lost=len(data), hint=hint)
+        return
     function: DecodeFunction = importlib.import_module(decoder.module).decode
     yield from function(content_type, data, address, budget)
 
@@ -123,4 +208,4 @@ def _has_zip_behind(data: Data) -> bool:
     return False
 
 
-__all__ = ["DECODERS", "Budget", "Decoder", "Member", "decode"]
+__all__ = ["DECODERS", "DOCUMENT_MIMES", "Budget", "Decoder", "Member", "decode"]

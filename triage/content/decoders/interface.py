@@ -55,6 +55,8 @@ class Budget:
         max_depth: Containers in containers.
         free_bytes: What may always come out whatever the ratio; for one of several members a quarter of it.
         source_bytes: Bytes of the outermost container; set by the first decoder when 0.
+        refuses: Told of each member before it is unpacked, with its address, the bytes that it claims and its times;
+            what it refuses is left out. None takes all.
     """
 
     remaining_bytes: int = 1024 * _MIB
@@ -64,6 +66,7 @@ class Budget:
     max_depth: int = 16
     free_bytes: int = 128 * _MIB
     source_bytes: int = 0
+    refuses: Callable[[Address, int, Times], bool] | None = None
 
     def enter(self, size: int) -> None:
         """Begin with a container of ``size`` bytes; the first one of a chain sets what the ratio allows in all."""
@@ -115,12 +118,16 @@ class Decoder:
         module: Module that holds ``decode``, imported on first use.
         mimes: Media types that it opens.
         summary: What it reads, one line.
+        documents: Media types of these that are one document with its parts, in scope or withheld as a whole.
+        needs: Module of another project without which it does not work; empty where there is none.
     """
 
     name: str
     module: str
     mimes: frozenset[str]
     summary: str
+    documents: frozenset[str] = frozenset()
+    needs: str = ""
 
 
 class Decompressor(Protocol):
@@ -235,6 +242,28 @@ def problem(
 ) -> Problem:
     """A problem of the room ``content/decoders``; ``lost`` may be a claim and is cut to a number that sums well."""
     return Problem(str(address), f"content/decoders/{stage}", reason, message, hint, min(max(lost, 0), 1 << 48), anyway)
+
+
+def text_part(name: str, text: str) -> Member:
+    """A part of a document whose text is stored in another form: a member in UTF-8.
+
+    Args:
+        name: Of the part, as people would say it (``page 3``).
+        text: Its text; halves of characters become question marks.
+    """
+    return Member(name.encode("utf-8", "replace"), text.encode("utf-8", "replace"), part_of_document=True)
+
+
+def numbers_words(numbers: list[int]) -> str:
+    """Ascending numbers for a message, runs of them joined and many cut: ``3, 5-9 ...``."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    words = [str(first) if first == last else f"{first}-{last}" for first, last in runs[:20]]
+    return ", ".join(words) + (" ..." if len(runs) > 20 else "")
 
 
 def shown(name: bytes) -> str:

@@ -87,13 +87,17 @@ def _member(data: Data, block: bytes, place: tuple[int, int], state: _State, add
     start, size = place
     name = state.name if state.name is not None else _name(block)
     where = address.child(name)
-    allowed = budget.allowance(len(data))
-    kept = bytes(data[start : start + min(size, allowed)])
-    budget.spend(len(kept))
     mtime = state.mtime if state.mtime is not None else _number(block[136:148])
     if mtime is not None and state.mtime is None:
         mtime *= 1_000_000_000
-    yield Member(name, kept, Times(mtime=mtime if mtime is not None and abs(mtime) < 1 << 63 else None))
+    times = Times(mtime=mtime if mtime is not None and abs(mtime) < 1 << 63 else None)
+    if budget.refuses is not None and budget.refuses(where, max(0, size), times):
+        budget.spend(0)
+        return
+    allowed = budget.allowance(len(data))
+    kept = bytes(data[start : start + min(size, allowed)])
+    budget.spend(len(kept))
+    yield Member(name, kept, times)
     if start + size > len(data):
         message = f"the content ends before the member does: {shown(name)}"
         yield problem(where, _STAGE, Reason.TRUNCATED, message, lost=start + size - len(data))

@@ -41,10 +41,8 @@ _UNSUPPORTED = (
     "application/x-lzh-compressed",
     "application/x-stuffit",
     "application/x-android-backup",
-    "application/pdf",
     "application/onenote",
     "application/x-mobipocket-ebook",
-    "application/vnd.ms-outlook-pst",
     "application/x-ewf",
     "application/x-ewf-logical",
     "application/x-vmdk",
@@ -57,7 +55,6 @@ _UNSUPPORTED = (
     "application/x-parallels-disk",
     "application/x-apple-diskimage",
     "application/x-squashfs",
-    "application/x-ms-compressed-prefetch",
 )
 MIMES = frozenset((*_ENCRYPTED, *_UNSUPPORTED))
 

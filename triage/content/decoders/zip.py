@@ -29,6 +29,7 @@ from triage.content.decoders.zip_structure import (
     SIZES_BEHIND_FLAG,
     Directory,
     Header,
+    count_overlaps,
     find_directories,
     find_local,
     find_next_mark,
@@ -77,6 +78,8 @@ def decode(content_type: ContentType, data: Data, address: Address, budget: Budg
     )
     archive = _Archive(data, address, budget, is_document)
     for directory in directories:
+        if budget.refuses is not None and any(low <= directory.start < high for low, high in archive.ranges):
+            continue  # of an archive inside this one: opened as that member, if that is wanted
         yield from _from_directory(archive, directory)
         if budget.is_spent:
             break
@@ -110,7 +113,7 @@ def _from_directory(archive: _Archive, directory: Directory) -> Yield:
         elif (local.offset, central.name) not in archive.seen:
             archive.seen.add((local.offset, central.name))
             yield from _member(archive, central, local)
-    overlapping = _count_overlaps(archive.ranges[first:])
+    overlapping = count_overlaps(archive.ranges[first:])
     if overlapping:
         message = f"{overlapping} of {listed} members overlap others, as in an archive made to exhaust its reader"
         yield problem(archive.address, _STAGE, Reason.LIMIT, message, anyway=True)
@@ -120,15 +123,6 @@ def _from_directory(archive: _Archive, directory: Directory) -> Yield:
     elif listed < directory.count and not archive.budget.is_spent:
         message = f"the directory breaks off after {listed} of {directory.count} members"
         yield problem(archive.address, _STAGE, Reason.CORRUPT, message)
-
-
-def _count_overlaps(ranges: list[tuple[int, int]]) -> int:
-    """How many ranges begin inside one that begins before them."""
-    overlapping = last_end = 0
-    for start, end in sorted(ranges):
-        overlapping += start < last_end
-        last_end = max(last_end, end)
-    return overlapping
 
 
 def _without_directory(archive: _Archive, directories: list[Directory]) -> Yield:
@@ -172,6 +166,12 @@ def _gaps(archive: _Archive, directories: list[Directory]) -> Iterator[tuple[int
 
 def _member(archive: _Archive, stated: Header, local: Header) -> Yield:
     """One member, by what the directory and its local header say; where they differ, both readings."""
+    if _is_refused(archive, stated, local):
+        end = max(local.start, min(local.start + stated.packed, len(archive.data)))
+        archive.ranges.append((local.offset, end))
+        archive.read += end - local.offset
+        archive.budget.spend(0)
+        return
     differences = _differences(stated, local)
     if differences:
         message = f"directory and local header differ in {', '.join(differences)}: {shown(stated.name)}"
@@ -189,6 +189,15 @@ def _member(archive: _Archive, stated: Header, local: Header) -> Yield:
         yield from _reading(archive, stated, local, method, result)
     archive.ranges.append((local.offset, end))
     archive.read += end - local.offset
+
+
+def _is_refused(archive: _Archive, stated: Header, local: Header) -> bool:
+    """Whether a member is not wanted, under either of its names."""
+    refuses = archive.budget.refuses
+    if refuses is None or archive.is_document:
+        return False
+    names = dict.fromkeys((stated.name, local.name))
+    return any(refuses(archive.address.child(name), stated.size, stated.times) for name in names)
 
 
 def _looks_encrypted(stated: Header, local: Header) -> bool:

@@ -219,3 +219,12 @@ def _times(extra: bytes, date: int, time: int) -> Times:
     except ValueError:
         return Times()
     return Times(mtime=int(moment.timestamp()) * 1_000_000_000, zone_known=False)
+
+
+def count_overlaps(ranges: list[tuple[int, int]]) -> int:
+    """How many ranges begin inside one that begins before them."""
+    overlapping = last_end = 0
+    for start, end in sorted(ranges):
+        overlapping += start < last_end
+        last_end = max(last_end, end)
+    return overlapping

@@ -21,6 +21,9 @@ EXTRACTORS: tuple[Extractor, ...] = (
         ("text/html", "application/xhtml+xml", "application/xml", "text/xml", "application/x-plist", "+xml"),
         "HTML, XML, SVG and the XML parts of Office and OpenDocument files",
     ),
+    Extractor(
+        "cards", _ROOM + "cards", ("text/vcard", "text/calendar"), "vCard and iCalendar with folded or escaped text"
+    ),
     Extractor("plain_text", _ROOM + "plain_text", ("text/plain",), "plain text in UTF-32"),
 )
 _BY_MIME = {mime: extractor for extractor in EXTRACTORS for mime in extractor.mimes}

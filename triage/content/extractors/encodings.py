@@ -115,3 +115,8 @@ def _is_mostly_utf8(head: bytes) -> bool:
     wrong = sum(1 for character in text if "\udc80" <= character <= "\udcff")
     right = sum(1 for character in text if character > "\x7f") - wrong
     return right > 4 * wrong
+
+
+def codec_of(label: bytes) -> str:
+    """Python's name of the codec that a label stands for, empty where the label is not of the table."""
+    return _BY_LABEL.get(label.strip().lower(), "")

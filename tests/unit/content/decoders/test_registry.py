@@ -35,6 +35,7 @@ def test_every_type_is_known_and_opened_once() -> None:
     assert len(set(opened)) == len(opened)
     assert set(opened) <= known and known >= MIMES
     assert not set(opened) & MIMES
+    assert all(unit.documents <= unit.mimes for unit in DECODERS)
 
 
 def test_plain_content_has_no_decoder() -> None:

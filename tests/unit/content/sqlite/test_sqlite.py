@@ -104,7 +104,7 @@ def test_columns_are_those_that_sqlite_stores(tmp_path, sql):
         keys = [name for _, name, _, _, _, key, _ in sorted(info, key=lambda row: row[5]) if key]
         stored = [*keys, *(name for name in stored if name not in keys)]
     assert list(names) == stored
-    alias = "integer primary key" in sql.lower() and "DESC" not in sql or "PRIMARY KEY(a)" in sql
+    alias = ("integer primary key" in sql.lower() and "DESC" not in sql) or "PRIMARY KEY(a)" in sql
     assert (rowid >= 0) is alias
     assert Database(data).tables()[0].name == "t"
 
