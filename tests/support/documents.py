@@ -14,6 +14,7 @@ from pathlib import Path
 
 from triage.model.address import Address
 from triage.model.content import Coverage
+from triage.model.coverage import CoverageRow, CoverageTable, Part, Unexamined
 from triage.model.document import Answer, Document, EvidenceReport, RunInfo
 from triage.model.finding import PRIORITIES, Finding, Priority, ScoreLine
 from triage.model.problem import Problem, Reason
@@ -210,8 +211,29 @@ def evidence_reports() -> tuple[EvidenceReport, ...]:
     stick = EvidenceSource(STICK, (Path("/evidence/stick.dd"),), "raw", 8_000_000_000)
     bare = Volume("p1", 0, 8_000_000_000, Allocation.ALLOCATED, "bare", "", "fat32", 32768)
     return (
-        EvidenceReport(laptop, volumes, 412_345, 398_001, 180_000_000_000, 171_234_567_890),
+        EvidenceReport(laptop, volumes, 412_345, 398_001, 180_000_000_000, 171_234_567_890, coverage()),
         EvidenceReport(stick, (bare,), 1_204, 1_204, 3_000_000_000, 3_000_000_000),
+    )
+
+
+def coverage() -> tuple[CoverageTable, ...]:
+    """The bytes of the laptop, and of a volume in a layer."""
+    rows = (
+        CoverageRow(Part.ALLOCATED, 180_000_000_000, 171_234_567_890,
+                    {Unexamined.LIMIT: 8_765_432_000, Unexamined.FAILED: 110}),
+        CoverageRow(Part.UNALLOCATED, 14_956_457_984, 14_956_457_984),
+        CoverageRow(Part.GAP, 1_048_576, 1_048_576),
+        CoverageRow(Part.METADATA, 6_103_007_744, 0, {Unexamined.STRUCTURE: 6_103_007_744}),
+        CoverageRow(Part.ENCRYPTED, 50_000_000_000, 0, {Unexamined.ENCRYPTED: 50_000_000_000}),
+        CoverageRow(Part.OPENED, 5_000_000_000, 0, {}, 5_000_000_000),
+    )  # fmt: skip
+    inner = (
+        CoverageRow(Part.ALLOCATED, 3_999_999_000, 3_999_999_000),
+        CoverageRow(Part.SLACK, 1000, 0, {Unexamined.SPACE_OFF: 1000}),
+    )
+    return (
+        CoverageTable("", "", "media", sum(row.bytes for row in rows), rows, 4096),
+        CoverageTable("p4.lv1", "ext4, root", "volume", 4_000_000_000, inner),
     )
 
 
@@ -285,7 +307,7 @@ def make_document(findings: tuple[Finding, ...] | None = None, **values: object)
     for finding in found:
         counts[finding.priority.value] = counts.get(finding.priority.value, 0) + 1
     base = Document(
-        schema="1.0", tool_version="0.1.0", state="complete", evidence=evidence_reports(), findings=found,
+        schema="1.1", tool_version="0.1.0", state="complete", evidence=evidence_reports(), findings=found,
         answers=answers(found), counts=counts, problems=problems(),
         coverage=(Coverage("keywords", 398_001, 171_234_567_890, 14, 9_716_105_216),
                   Coverage("yara", 397_999, 171_000_000_000, 16, 9_768_534_016)),

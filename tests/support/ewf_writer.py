@@ -69,6 +69,7 @@ class EwfWriter:
         table: Changes the bytes of a table, given its kind and the number of its first chunk.
         sector_count: What the header states, None for the truth.
         chunk_count: What the header states, None for the truth.
+        errors: First sector and number of sectors that could not be read, for an ``error2`` section.
     """
 
     media: bytes
@@ -87,6 +88,7 @@ class EwfWriter:
     table: Callable[[str, int, bytes], bytes] = lambda kind, first, raw: raw
     sector_count: int | None = None
     chunk_count: int | None = None
+    errors: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         size = self.sectors_per_chunk * self.sector_size
@@ -123,6 +125,10 @@ class EwfWriter:
             self._add(out, b"data", facts)
         for first in range(group.start, group.stop, self.chunks_per_table):
             self._add_chunks(out, range(first, min(first + self.chunks_per_table, group.stop)))
+        if last and self.errors:
+            head = struct.pack("<I", len(self.errors)).ljust(516, b"\x00")
+            listed = b"".join(struct.pack("<II", *error) for error in self.errors)
+            self._add(out, b"error2", head + adler(head) + listed + adler(listed))
         if last:
             digest = hashlib.md5(self.media).digest() if self.store_md5 is None else self.store_md5
             if digest:

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triage.errors import CorruptStructureError, UnsupportedFormatError
-from triage.evidence.unowned import OVERLAP, PIECE, Space, VolumeReader
+from triage.evidence.pieces import PIECE
+from triage.evidence.unowned import OVERLAP, Space, VolumeReader
 from triage.model.address import Address
 from triage.model.byte_run import ByteRun
 from triage.model.entry import Entry, EntryState, EntryType

@@ -102,3 +102,16 @@ def test_damage_is_not_decoded_again_and_again():
         except ReadFailedError as error:
             assert data[offset:].startswith(error.partial)
     assert source.taken < 2 * len(source.data)
+
+
+@pytest.mark.parametrize(("pack", "name"), [(gzip.compress, "gzip"), (lzma.compress, "xz")])
+def test_what_stands_before_damage_is_given(pack, name):
+    """A decoder that fails gives nothing of what it was asked for: it is asked again in small steps."""
+    data = b"".join(b"line %d of many %d\n" % (number, number * 7919 % 1000) for number in range(12_000))
+    packed = bytearray(pack(data))
+    place = len(packed) // 2
+    packed[place : place + 4] = b"\xff\x00\xff\x55"
+    with pytest.raises(ReadFailedError) as caught:
+        PackedStream(Bytes(bytes(packed)), len(packed), name).read_at(0, len(data))
+    assert len(caught.value.partial) > len(data) // 5
+    assert data.startswith(caught.value.partial[: len(data) // 5])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import struct
+from dataclasses import replace
 
 import pytest
 
@@ -20,7 +21,14 @@ from triage.model.stream import MemoryStream
 
 def opened(*disks: bytearray, own: int = 0) -> lvm.LvmLayer:
     streams = [MemoryStream(bytes(disk)) for disk in disks]
-    return lvm.open_layer(streams[own], "x p1:/", Keychain(), [s for s in streams if s is not streams[own]])
+    return without_free(
+        lvm.open_layer(streams[own], "x p1:/", Keychain(), [s for s in streams if s is not streams[own]])
+    )
+
+
+def without_free(layer: lvm.LvmLayer) -> lvm.LvmLayer:
+    """Without the space that no logical volume has, which has a test of its own."""
+    return replace(layer, volumes=tuple(volume for volume in layer.volumes if volume.name != "free1"))
 
 
 def content(layer: lvm.LvmLayer, name: str = "lv1") -> bytes:
