@@ -6,7 +6,8 @@
     |  |- UnsupportedFormatError  no layer claims the bytes
     |  |- CorruptStructureError   a structure of the format does not hold
     |  |- EncryptedVolumeError    readable only with a key
-    |  `- ReadFailedError         bytes at an offset cannot be read
+    |  |- ReadFailedError         bytes at an offset cannot be read
+    |  `- ProcessDiedError        a process that opened it died
     |- RuleError              a rule or pack is not valid
     |  |- RuleSyntaxError         at a file, line and column
     |  |- DuplicateRuleError      the same identity twice
@@ -14,6 +15,7 @@
     |- DetectorError          a detector failed on one content
     |  `- DetectorTimeoutError    and took too long
     |- LimitExceededError     a stated limit was reached
+    |- ScopeError             what may be looked at is not stated, or leaves nothing
     |- CaseError              the case folder cannot be used
     |  |- CaseLockedError         another run holds it
     |  `- CaseVersionError        written by another version
@@ -66,6 +68,12 @@ class UnsupportedFormatError(EvidenceError):
     code = "unsupported-format"
 
 
+class NothingKnownError(UnsupportedFormatError):
+    """No image format, no volume system and no file system is known in the bytes."""
+
+    code = "nothing-known"
+
+
 class CorruptStructureError(EvidenceError):
     """A structure of a format does not hold what its specification asks for."""
 
@@ -95,6 +103,12 @@ class ReadFailedError(EvidenceError):
     ) -> None:
         super().__init__(message, hint=hint, address=address)
         self.partial = partial
+
+
+class ProcessDiedError(EvidenceError):
+    """The process that opened the evidence died."""
+
+    code = "process-died"
 
 
 class RuleError(TriageError):
@@ -152,6 +166,12 @@ class LimitExceededError(TriageError):
     """A stated limit was reached."""
 
     code = "limit-exceeded"
+
+
+class ScopeError(TriageError):
+    """What may be looked at is not stated as it must be, is not that of the case, or leaves nothing."""
+
+    code = "scope-error"
 
 
 class CaseError(TriageError):

@@ -275,3 +275,19 @@ def test_p05_a_narrow_dumb_terminal_in_the_c_locale(triage, stick):
 def test_p05_without_a_home(triage, stick):
     result = triage("scan", stick, "--case", "c", *QUICK, HOME="/nonexistent", XDG_CACHE_HOME="", TRIAGE_CACHE="")
     assert result.returncode == 0
+
+
+def test_a_file_of_noise_is_told_with_the_reasons_and_raises_nothing(triage, tmp_path):
+    """It may be a container of VeraCrypt; it may be anything, so it is stated and no more."""
+    import random
+
+    noise = random.Random(5).randbytes(600 << 10)
+    (tmp_path / "n.dd").write_bytes(fat_image({"holiday": noise, "other.bin": noise[:-1]}))
+    result = triage("scan", "n.dd", "--case", "c", "--quiet", "--format", "jsonl")
+    findings = [line for line in map(json.loads, result.stdout.splitlines()) if "rank" in line]
+    assert [(finding["path"], finding["priority"]) for finding in findings] == [("p1:/holiday", "info")]
+    gloss, reasons = findings[0]["notes"]
+    assert "could be an encrypted container" in gloss
+    assert "random test data" in gloss
+    assert "size of 614400 bytes is a multiple of 512" in reasons
+    assert "chi-square" in reasons

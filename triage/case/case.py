@@ -11,25 +11,31 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-from triage.case import reading, schema, writing
+from triage.case import accounted, images, reading, schema, scoped, writing
 from triage.case.audit import AuditLog
 from triage.case.knowledge import dump_knowledge, load_knowledge
 from triage.case.lock import CaseLock
 from triage.errors import CaseError, CaseVersionError, OutputNotWritableError
+from triage.evidence.inner_images import InnerImage
 from triage.model.content import Coverage
 from triage.model.entry import Entry
 from triage.model.finding import Finding
-from triage.model.problem import Problem
+from triage.model.problem import Problem, Reason
 from triage.model.result import EntryResult
 from triage.model.rules import Indicator, PackInfo, Profile, RuleInfo, RuleSet
+from triage.model.scope import ScopeReport
 from triage.model.unit import UnitFacts
 from triage.model.volume import EvidenceSource, Volume
+
+if TYPE_CHECKING:
+    from triage.evidence.accounting import Accounting  # numpy, which reports do not need
 
 DATABASE = "case.db"
 AUDIT = "audit.jsonl"
@@ -131,7 +137,7 @@ class Case:
                 lock.release()
             raise CaseVersionError(
                 f"the case has schema {found or 'none'}, this program reads {schema.VERSION}: {folder}",
-                hint="use the version of the program that made the case",
+                hint=_version_hint(found),
             )
         return cls(folder, connection, lock)
 
@@ -194,17 +200,37 @@ class Case:
         """Take in what opening a source again gave; see :meth:`Writer.reopen`."""
         self._writer.reopen(number, name, volumes, problems)
 
-    def add_walk(self, volume_id: int, entries: Iterable[tuple[Entry, float, str, int]]) -> int:
-        """Add entries of a volume with value, place and status; returns how many."""
-        return self._writer.add_entries(volume_id, entries)
+    def add_image(self, entry_id: int, evidence_id: int, name: str) -> None:
+        """Remember that a file was looked at as an image: the volume that it became, empty where none."""
+        images.add(self._connection, entry_id, evidence_id, name)
 
-    def end_walk(self, volume_id: int) -> None:
-        """Mark a volume as listed whole."""
+    def add_inner_volumes(self, evidence_id: int, volumes: Sequence[Volume]) -> None:
+        """Add what was found in an image inside a source, behind the volumes that are there."""
+        self._writer.add_inner_volumes(evidence_id, volumes)
+
+    def add_walk(
+        self,
+        volume_id: int,
+        entries: Iterable[tuple[Entry, float, str, int]],
+        shares: Iterable[tuple[int, int, int]] = (),
+    ) -> int:
+        """Add entries of a volume with value, place, status and their shares of the disk; returns how many."""
+        return self._writer.add_entries(volume_id, entries, shares)
+
+    def mark_scope(self, volume_id: int, reasons: Sequence[str]) -> None:
+        """Mark entries of a volume that are out of scope or withheld; see :func:`scoped.mark`."""
+        scoped.mark(self._connection, volume_id, reasons)
+
+    def end_walk(self, volume_id: int, accounting: Accounting | None = None) -> None:
+        """Mark a volume as listed whole, and keep what each of its bytes is."""
         self._connection.execute("UPDATE volumes SET walked = 1 WHERE id = ?", (volume_id,))
+        if accounting is not None:
+            self._writer.add_accounting(volume_id, accounting)
 
     def clear_walk(self, volume_id: int) -> None:
         """Forget the entries of a volume whose listing was cut off."""
         self._connection.execute("DELETE FROM entries WHERE volume = ?", (volume_id,))
+        self._connection.execute("DELETE FROM accounting WHERE volume = ?", (volume_id,))
 
     def record(self, results: Iterable[EntryResult]) -> None:
         """Write what workers found; inside a transaction."""
@@ -219,9 +245,11 @@ class Case:
         """Remember how often a worker died on an entry."""
         self._connection.execute("UPDATE entries SET attempts = ? WHERE id = ?", (attempts, entry_id))
 
-    def close_entry(self, entry_id: int) -> None:
+    def close_entry(self, entry_id: int, why: Reason = Reason.CRASHED) -> None:
         """Give up an entry; it is not tried again."""
-        self._connection.execute("UPDATE entries SET status = ? WHERE id = ?", (schema.CLOSED, entry_id))
+        self._connection.execute(
+            "UPDATE entries SET status = ?, why = ? WHERE id = ?", (schema.CLOSED, str(why), entry_id)
+        )
 
     def set_findings(self, findings: Sequence[Finding]) -> None:
         """Keep the last ranking for readers that have only SQL."""
@@ -276,6 +304,27 @@ class Case:
         """Entries whose address prints as the text, or whose volume and path do."""
         return reading.find_entries(self._connection, address_text)
 
+    def image_candidates(
+        self, evidence_id: int, mimes: Collection[str], suffixes: Collection[str], least: int
+    ) -> list[images.Candidate]:
+        """Examined files that may be images and were not looked at as such; see :func:`images.candidates`."""
+        return images.candidates(self._connection, evidence_id, mimes, suffixes, least)
+
+    def image_contents(self, evidence_id: int) -> set[int]:
+        """Numbers of the contents that were looked at as images."""
+        rows = self._connection.execute(
+            "SELECT content FROM images JOIN entries ON entries.id = entry WHERE evidence = ?", (evidence_id,)
+        )
+        return {content for (content,) in rows}
+
+    def inner_images(self, evidence_id: int) -> tuple[InnerImage, ...]:
+        """The images inside a source that were opened."""
+        return images.opened(self._connection, evidence_id)
+
+    def files_beside(self, entry_id: int) -> tuple[Entry, ...]:
+        """Files of the folder that an entry lies in."""
+        return images.beside(self._connection, entry_id)
+
     def units(self) -> Iterator[UnitFacts]:
         """Units with at least one hit, in a fixed order."""
         return reading.units(self._connection)
@@ -302,6 +351,43 @@ class Case:
         """Entries and bytes listed and examined of one source."""
         return reading.evidence_totals(self._connection, evidence_id)
 
+    def books(self, evidence_id: int) -> list[accounted.VolumeBooks]:
+        """What is known of the bytes of each volume of a source."""
+        return accounted.books(self._connection, self.volumes(evidence_id))
+
+    def kept_map(self, volume_id: int) -> bytes:
+        """Where the parts of a volume lie; see :func:`accounted.kept_map`."""
+        return accounted.kept_map(self._connection, volume_id)
+
+    def damaged_ranges(self, evidence: str) -> list[tuple[int, int]]:
+        """Ranges of the media of a source that could not be read: first byte and the one behind."""
+        return accounted.damaged_ranges(self._connection, evidence)
+
+    def left_out_of(self, evidence_id: int) -> tuple[int, int]:
+        """Entries of a source that are out of scope, and their bytes."""
+        return scoped.left_out_of(self._connection, evidence_id)
+
+    def scope_report(self) -> ScopeReport | None:
+        """What the scope left out, None where the case has none."""
+        return scoped.report(self._connection)
+
+    def volumes_left_out(self) -> set[tuple[str, str]]:
+        """Evidence and name of the volumes that a scope leaves out whole."""
+        return scoped.volumes_left_out(self._connection)
+
+    def withheld(self) -> list[tuple[str, str, int]]:
+        """What holds a privileged term: address, the same masked, bytes."""
+        return scoped.withheld(self._connection)
+
+    def fate(self, address_text: str) -> str:
+        """Why nothing is shown of what lies at an address, as printed; empty where nothing is in the way."""
+        return scoped.fate(self._connection, (number for number, _ in self.find_entries(address_text)))
+
+    def shown_entries(self, address_text: str) -> list[tuple[int, Entry]]:
+        """Entries at an address, as :meth:`find_entries`, without those of which nothing is shown."""
+        found = self.find_entries(address_text)
+        return [(number, entry) for number, entry in found if not scoped.fate(self._connection, (number,))]
+
     def type_totals(self) -> dict[str, int]:
         """Number of contents by media type."""
         return dict(self._connection.execute("SELECT mime, COUNT(*) FROM contents GROUP BY mime ORDER BY mime"))
@@ -309,6 +395,18 @@ class Case:
     def summary(self) -> dict[str, object]:
         """Meta values that describe the last run, for reports."""
         return {key: self.meta(key) for key in ("run", "state", "options", "versions", "rules_digest")}
+
+
+def _version_hint(found: str | None) -> str:
+    """What to do with a case of another version."""
+    if found is not None and found.isdecimal() and int(found) < schema.VERSION:
+        return (
+            "an older version of the program made it: scan the evidence again into a new folder (--case DIR), or read "
+            "this one with the version that made it"
+        )
+    if found is not None and found.isdecimal():
+        return "a newer version of the program made it: use that version"
+    return "use the version of the program that made the case"
 
 
 def volume_as_json(volume: Volume) -> dict[str, object]:

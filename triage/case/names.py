@@ -16,6 +16,9 @@ _COLUMNS = (
     " caveats, value, place"
 )
 
+OPENED_IMAGES = "SELECT content FROM entries JOIN images ON images.entry = entries.id WHERE images.name != ''"
+"""Contents that are walked as images; they are neither unread, nor are words in them told at the file."""
+
 PlacedEntry = tuple[int, Entry, float, str]
 
 

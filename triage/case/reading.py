@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from triage.case import schema
-from triage.case.names import Names
+from triage.case.names import OPENED_IMAGES, Names
 from triage.case.units import units
 from triage.errors import CaseError
 from triage.model.address import Address
@@ -116,7 +116,8 @@ def work_rows(connection: sqlite3.Connection, entry_ids: Sequence[int]) -> dict[
     marks = ",".join("?" * len(entry_ids))
     rows = connection.execute(
         "SELECT id, volume, path, stream, space, span_offset, span_length, size, meta_address, attribute_type,"
-        " attribute_id, image_offset, flags, owner"
+        " attribute_id, image_offset, flags, owner,"
+        " EXISTS (SELECT 1 FROM images WHERE images.entry = entries.id AND name != '')"
         f" FROM entries WHERE id IN ({marks})",
         tuple(entry_ids),
     )
@@ -156,6 +157,8 @@ def problems(connection: sqlite3.Connection) -> list[Problem]:
     out = []
     for content, address, *rest in connection.execute(
         "SELECT content, address, stage, reason, message, hint, bytes, examined_anyway FROM problems"
+        " WHERE content IS NULL OR address != '' OR stage != 'content/decoders/unread'"
+        f" OR content NOT IN ({OPENED_IMAGES})"
     ):
         shown = address if content is None else str(names.best_address(content)) + address
         stage, reason, message, hint, lost, anyway = rest

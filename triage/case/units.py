@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from triage.case.names import Names
+from triage.case.names import OPENED_IMAGES, Names
 from triage.model.content import ContentType
 from triage.model.hit import Hit, HitCount
 from triage.model.unit import UnitFacts, UnitPart
@@ -29,6 +29,7 @@ def units(connection: sqlite3.Connection) -> Iterator[UnitFacts]:
     """
     names = Names(connection)
     found = _hits_by_content(connection)
+    _drop_what_members_tell(names, found)
     tops: dict[int, set[int]] = {}
     for content in found:
         for top in _tops(names, content, 0):
@@ -49,15 +50,47 @@ def _tops(names: Names, content: int, depth: int) -> list[int]:
 
 def _hits_by_content(connection: sqlite3.Connection) -> dict[int, _Found]:
     found: dict[int, _Found] = {}
+    images = {content for (content,) in connection.execute(OPENED_IMAGES)}
+    told_inside: set[tuple[int, str]] = set()
     for content, rule, *rest in connection.execute(
         "SELECT DISTINCT content, rule, file_offset, length, encoding, matched, before, after, string_id FROM hits"
     ):
-        found.setdefault(content, _Found()).hits.append(Hit(rule, *rest))
+        hit = Hit(rule, *rest)
+        if hit.encoding and content in images:  # words are told where they stand in the image
+            told_inside.add((content, rule))
+        else:
+            found.setdefault(content, _Found()).hits.append(hit)
     for content, rule, count, at_least in connection.execute(
         "SELECT content, rule, MAX(count), MAX(at_least) FROM counts GROUP BY content, rule"
     ):
+        if (content, rule) in told_inside:
+            continue
         found.setdefault(content, _Found()).counts.append(HitCount(rule, count, bool(at_least)))
     return found
+
+
+def _drop_what_members_tell(names: Names, found: dict[int, _Found]) -> None:
+    """Words that stand in the bytes of a container and in a member are told at the member alone.
+
+    A member that is not packed, a row of a database: the bytes are the same.
+    """
+    told: dict[int, set[str]] = {}
+    for content, of in found.items():
+        rules = {hit.rule for hit in of.hits if hit.encoding}
+        level, seen = {content}, {content}
+        while level and rules:
+            level = {parent for inner in level for parent, _, part, _ in names.parents(inner) if not part} - seen
+            seen |= level
+            for parent in level:
+                told.setdefault(parent, set()).update(rules)
+    for content, rules in told.items():
+        if content in found:
+            of = found[content]
+            dropped = {hit.rule for hit in of.hits if hit.encoding and hit.rule in rules}
+            of.hits = [hit for hit in of.hits if hit.rule not in dropped]
+            of.counts = [count for count in of.counts if count.rule not in dropped]
+            if not of.hits and not of.counts:
+                del found[content]
 
 
 def _unit(

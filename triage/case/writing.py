@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
+from itertools import chain, repeat
+from typing import TYPE_CHECKING
 
-from triage.case import schema
+from triage.case import schema, scoped
 from triage.model.address import Address
 from triage.model.content import ContentFacts, Coverage, Detection
 from triage.model.entry import Entry
@@ -14,12 +16,17 @@ from triage.model.problem import Problem
 from triage.model.result import EntryResult, SlackResult
 from triage.model.volume import Allocation, EvidenceSource, Volume
 
+if TYPE_CHECKING:
+    from triage.evidence.accounting import Accounting  # numpy, which reports do not need
+
 _ENTRY_COLUMNS = (
     "volume, path, stream, space, span_offset, span_length, type, size, meta_address, attribute_type, attribute_id, "
-    "flags, mtime, atime, ctime, crtime, dtime, owner, image_offset, caveats, value, place, status"
+    "flags, mtime, atime, ctime, crtime, dtime, owner, image_offset, caveats, value, place, status, part, disk, slack"
 )
-_INSERT_ENTRY = f"INSERT INTO entries ({_ENTRY_COLUMNS}) VALUES ({', '.join('?' * 23)})"
+_INSERT_ENTRY = f"INSERT INTO entries ({_ENTRY_COLUMNS}) VALUES ({', '.join('?' * 26)})"
 _SQLITE_MAX = (1 << 63) - 1
+_NO_SHARE = repeat((0, 0, 0))
+_UNREAD_STAGE = "evidence/read"
 
 
 def _storable(value: int | None) -> int | None:
@@ -66,27 +73,37 @@ class Writer:
                 continue
             if positions and volume.allocation is not Allocation.ALLOCATED:
                 continue
-            self._connection.execute(
-                "INSERT INTO volumes (evidence, position, name, image_offset, length, allocation, system, description,"
-                " file_system, block_size, encryption, unsupported, parent, opened)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    evidence,
-                    position,
-                    volume.name,
-                    _storable(volume.image_offset),
-                    _storable(volume.length),
-                    str(volume.allocation),
-                    volume.system,
-                    _text(volume.description),
-                    volume.file_system,
-                    volume.block_size,
-                    volume.encryption,
-                    volume.unsupported,
-                    volume.parent,
-                    int(volume.is_opened),
-                ),
-            )
+            self._add_volume(evidence, position, volume)
+
+    def add_inner_volumes(self, evidence: int, volumes: Sequence[Volume]) -> None:
+        """Add volumes of an image inside a source, and the space outside them, behind all that are there."""
+        query = "SELECT COALESCE(MAX(position), -1) + 1 FROM volumes WHERE evidence = ?"
+        (first,) = self._connection.execute(query, (evidence,)).fetchone()
+        for position, volume in enumerate(volumes, first):
+            self._add_volume(evidence, position, volume)
+
+    def _add_volume(self, evidence: int, position: int, volume: Volume) -> None:
+        self._connection.execute(
+            "INSERT INTO volumes (evidence, position, name, image_offset, length, allocation, system, description,"
+            " file_system, block_size, encryption, unsupported, parent, opened)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                evidence,
+                position,
+                volume.name,
+                _storable(volume.image_offset),
+                _storable(volume.length),
+                str(volume.allocation),
+                volume.system,
+                _text(volume.description),
+                volume.file_system,
+                volume.block_size,
+                volume.encryption,
+                volume.unsupported,
+                volume.parent,
+                int(volume.is_opened),
+            ),
+        )
 
     def reopen(self, evidence: int, name: str, volumes: Sequence[Volume], problems: Iterable[Problem]) -> None:
         """Take in what opening a source again gave: volumes that keys made readable, and what is still in the way."""
@@ -112,9 +129,20 @@ class Writer:
             if problem.stage == "evidence/volumes":
                 self.add_problem(problem)
 
-    def add_entries(self, volume_id: int, entries: Iterable[tuple[Entry, float, str, int]]) -> int:
-        """Add entries with value, place and status; returns how many."""
-        rows = [
+    def add_entries(
+        self,
+        volume_id: int,
+        entries: Iterable[tuple[Entry, float, str, int]],
+        shares: Iterable[tuple[int, int, int]] = (),
+    ) -> int:
+        """Add entries with value, place and status; returns how many.
+
+        Args:
+            volume_id: Their volume.
+            entries: In the order listed.
+            shares: For each of them part of the disk, bytes of it and of slack; see :class:`Accounting`.
+        """
+        rows = (  # one at a time: there may be ten million
             (
                 volume_id,
                 entry.address.path,
@@ -139,15 +167,31 @@ class Writer:
                 value,
                 place,
                 status,
+                *share,
             )
-            for entry, value, place, status in entries
-        ]
-        self._connection.executemany(_INSERT_ENTRY, rows)
-        return len(rows)
+            for (entry, value, place, status), share in zip(entries, chain(shares, _NO_SHARE), strict=False)
+        )
+        return max(0, self._connection.executemany(_INSERT_ENTRY, rows).rowcount)
+
+    def add_accounting(self, volume_id: int, accounting: Accounting) -> None:
+        """Keep what each byte of a volume is."""
+        totals = {str(part): count for part, count in accounting.totals.items()}
+        self._connection.execute(
+            "INSERT OR REPLACE INTO accounting VALUES (?, ?, ?, ?, ?)",
+            (
+                volume_id,
+                json.dumps(totals, sort_keys=True),
+                int(accounting.is_whole),
+                int(accounting.is_pool),
+                accounting.kept,
+            ),
+        )
 
     def record(self, result: EntryResult) -> None:
         """Write the outcome of one entry."""
         content: int | None = None
+        if result.slack is not None and result.slack.facts is None and not self._is_known(result.slack.digest):
+            return  # the worker that had the facts of the slack died before they arrived: the entry stays pending
         if result.facts is not None:
             content = self._content(result.digest, result.facts, result.entry_id)
         elif result.digest:
@@ -175,11 +219,21 @@ class Writer:
         for problem in result.problems:
             self.add_problem(problem)
         self._connection.execute(
-            "UPDATE entries SET status = ?, content = ? WHERE id = ?",
-            (schema.EXAMINED if result.examined else schema.CLOSED, content, result.entry_id),
+            "UPDATE entries SET status = ?, content = ?, unread = ?, why = ? WHERE id = ?",
+            (
+                schema.EXAMINED if result.examined else schema.CLOSED,
+                content,
+                _storable(_unread(result.problems)),
+                "" if result.examined or not result.problems else str(result.problems[0].reason),
+                result.entry_id,
+            ),
         )
         if result.slack is not None:
             self._slack(result.entry_id, result.slack)
+        scoped.settle(self._connection, result, content)
+
+    def _is_known(self, digest: str) -> bool:
+        return self._connection.execute("SELECT 1 FROM contents WHERE digest = ?", (digest,)).fetchone() is not None
 
     def _slack(self, owner: int, slack: SlackResult) -> None:
         """Add the slack behind an entry as an entry of its own; no time and no name is its own."""
@@ -187,8 +241,6 @@ class Writer:
             content = self._content(slack.digest, slack.facts, owner)
         else:
             row = self._connection.execute("SELECT id FROM contents WHERE digest = ?", (slack.digest,)).fetchone()
-            if row is None:  # the worker that had the facts died before they arrived
-                return
             content = row[0]
         self._connection.execute(
             "INSERT INTO entries (volume, path, stream, space, span_offset, span_length, type, size, meta_address,"
@@ -241,6 +293,7 @@ class Writer:
             ),
         )
         content = int(cursor.lastrowid or 0)
+        scoped.note(self._connection, content, facts)
         self._detections(content, 0, Detection(facts.hits, facts.counts, (), Coverage("")))
         for problem in facts.problems:
             # Facts carry problems addressed from "" for the content itself, "!/member" for what lies inside.
@@ -290,6 +343,12 @@ class Writer:
             " skipped = skipped + excluded.skipped, skipped_bytes = skipped_bytes + excluded.skipped_bytes",
             [(c.detector, c.examined, c.examined_bytes, c.skipped, c.skipped_bytes) for c in coverage],
         )
+
+
+def _unread(problems: Iterable[Problem]) -> int:
+    """Bytes of an entry that was examined and that could not be read."""
+    lost = (problem.bytes_not_examined for problem in problems if problem.stage == _UNREAD_STAGE)
+    return sum(max(0, count) for count in lost)
 
 
 def _flags(entry: Entry) -> int:

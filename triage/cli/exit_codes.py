@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from triage.errors import CaseError, EvidenceError, ReportError, RuleError, TriageError
+from triage.errors import CaseError, EvidenceError, ReportError, RuleError, ScopeError, TriageError
 
 
 class ExitCode(IntEnum):
@@ -27,6 +27,8 @@ def exit_code_for(error: TriageError) -> ExitCode:
         return ExitCode.EVIDENCE_NOT_OPENED
     if isinstance(error, RuleError):
         return ExitCode.RULES_INVALID
+    if isinstance(error, ScopeError):
+        return ExitCode.USAGE
     if isinstance(error, (ReportError, CaseError)):
         return ExitCode.OUTPUT_NOT_WRITTEN
     return ExitCode.NOT_ALL_EXAMINED

@@ -11,6 +11,9 @@ import typer
 from triage.cli.exit_codes import ExitCode
 from triage.cli.keys import KEY_FILE, KEYCHAIN, PASSWORD, PASSWORD_FILE, RECOVERY_KEY, read_keys
 
+SEARCHED = 2 << 30
+"""Bytes that no volume owns which are searched for lost volumes; a scan searches all. Some seconds."""
+
 
 class InfoFormat(StrEnum):
     """Formats of the layers."""
@@ -35,7 +38,7 @@ def info(
     """
     from triage.cli.messages import say_error
     from triage.errors import EvidenceError
-    from triage.evidence import group_sources, open_evidence
+    from triage.evidence import LostSearch, group_sources, open_evidence
     from triage.reporters.info import Layers, render_info, render_info_json
 
     keys = read_keys(password, password_file, recovery_key, key_file, keychain)
@@ -43,7 +46,7 @@ def info(
     layers = []
     for paths in group_sources(evidence):
         try:
-            with open_evidence(paths, as_raw=as_raw, keychain=keys) as opened:
+            with open_evidence(paths, as_raw=as_raw, keychain=keys, lost=LostSearch(limit=SEARCHED)) as opened:
                 layers.append(Layers(opened.source, opened.volumes, opened.problems))
         except EvidenceError as error:
             say_error(error)

@@ -66,6 +66,10 @@ class LiveObserver:
         """A source was opened."""
         self._status = f"listing {name}"
 
+    def searching(self, name: str, done: int, total: int) -> None:
+        """Lost volumes are searched for."""
+        self._status = f"searching {name} for lost volumes: {done / max(total, 1):.0%} of {total >> 20:,} MiB"
+
     def listing(self, name: str, volume: str, entries: int) -> None:
         """Entries are listed."""
         self._status = f"listing {name} {volume}: {entries:,} entries"
@@ -111,6 +115,11 @@ class LineObserver:
     def opened(self, name: str, volumes: int) -> None:
         """A source was opened."""
         self._say(f"opened {name}: {volumes} volumes")
+
+    def searching(self, name: str, done: int, total: int) -> None:
+        """Lost volumes are searched for."""
+        if self._due():
+            self._say(f"searching {name} for lost volumes: {done / max(total, 1):.0%} of {total >> 20:,} MiB")
 
     def listing(self, name: str, volume: str, entries: int) -> None:
         """Entries are listed."""

@@ -131,6 +131,15 @@ def scan(
         help="Take an image that nothing recognises as raw bytes instead of refusing it.",
         rich_help_panel="Evidence",
     ),
+    scope: Path | None = typer.Option(
+        None,
+        "--scope",
+        metavar="FILE",
+        envvar="TRIAGE_SCOPE",
+        help="TOML file that says what may be looked at: paths, users, times, types, exclusions, privileged terms. "
+        "What is out of scope is not read.",
+        rich_help_panel="Evidence",
+    ),
     no_space: bool = typer.Option(
         False,
         "--no-space",
@@ -150,7 +159,9 @@ def scan(
     from triage.evidence import group_sources
     from triage.pipeline import Limits, ScanPlan, available_cores, default_cache, run_scan
     from triage.ruleset import load_rules
+    from triage.ruleset.scope_file import read_scope
 
+    limits = read_scope(scope) if scope is not None else None
     cache = default_cache()
     ruleset = load_rules(
         rules, profile=profile, languages=language or None, shipped=not no_shipped_rules, cache_dir=cache
@@ -169,6 +180,7 @@ def scan(
         cache=cache,
         keychain=read_keys(password, password_file, recovery_key, key_file, keychain),
         command=without_secrets(sys.argv),
+        scope=limits,
     )
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         signal.signal(number, _interrupt)
@@ -218,9 +230,22 @@ def _close(folder: Path, format: ScanFormat, fail_on: FailOn, outcome: Any) -> N
     if outcome.interrupted:
         say(f"interrupted: the case is partial; the same command continues it: {folder}")
         raise typer.Exit(ExitCode.INTERRUPTED)
+    if document.scope is not None and document.scope.is_empty and outcome.complete:
+        say_error(_nothing_in_scope(document.scope))
+        raise typer.Exit(ExitCode.USAGE)
     code = exit_code_for_result(incomplete=incomplete or not outcome.complete, found=found)
     if code:
         raise typer.Exit(code)
+
+
+def _nothing_in_scope(scope: Any) -> Any:
+    """What is said where a scope leaves nothing: such a run must not look like a clean device."""
+    from triage.errors import ScopeError
+
+    hint = "the report says what was left out and why; look for a slip in the scope file"
+    if scope.unmatched:
+        hint = f"nothing on the evidence matches {'; '.join(scope.unmatched[:4])}"
+    return ScopeError(f"nothing on the evidence is in the scope `{scope.name}`: nothing was read", hint=hint)
 
 
 def stands_at_or_above(findings: Any, fail_on: FailOn) -> bool:

@@ -56,12 +56,32 @@ def show(
     keys = read_keys(password, password_file, recovery_key, key_file, keychain)
     with Case.open(case) as opened:
         findings = rank_case(opened)
+        refuse_hidden(opened, finding)
         found = choose(findings, finding)
         if format is ShowFormat.JSON:
             print(json.dumps(finding_dict(found), ensure_ascii=True, indent=1))
             return
         place, data, offset = _bytes(opened, found, None if no_bytes else keys)
         render_finding(found, sys.stdout, indicators=opened.indicators, place=place, data=data, data_offset=offset)
+
+
+def refuse_hidden(case: Case, wanted: str) -> None:
+    """See that an address is not one of which the scope of the case lets nothing be shown.
+
+    Raises:
+        ScopeError: It is out of scope, or withheld.
+    """
+    from triage.case.scoped import WITHHELD
+    from triage.errors import ScopeError
+
+    fate = case.fate(wanted)
+    if fate == WITHHELD or any(wanted in (address, address.partition(" ")[2]) for address, _, _ in case.withheld()):
+        raise ScopeError(
+            "withheld: it holds a privileged term, so nothing of it is shown",
+            hint="a filter team scans the evidence into a case of its own, with a scope without `[privileged]`",
+        )
+    if fate:
+        raise ScopeError(f"out of scope ({fate}): it was not examined, and nothing of it is shown")
 
 
 def choose(findings: tuple[Finding, ...], wanted: str) -> Finding:
@@ -90,11 +110,12 @@ def _bytes(case: Case, finding: Finding, keys: Keychain | None) -> tuple[Place |
     """Where the finding lies, and the bytes around its strongest match."""
     from triage.cli.messages import say
     from triage.errors import EvidenceError
-    from triage.evidence import open_evidence
+    from triage.evidence import LostSearch, open_evidence
+    from triage.pipeline.readers import stored_readers
     from triage.reporters.checks import Place
     from triage.reporters.overview import strongest
 
-    entries = case.find_entries(finding.address)
+    entries = case.shown_entries(finding.address)
     source = next((s for _, s in case.evidence() if s.name == finding.evidence), None)
     if source is None or not entries:
         return None, b"", 0
@@ -105,7 +126,10 @@ def _bytes(case: Case, finding: Finding, keys: Keychain | None) -> tuple[Place |
     data, start = b"", 0
     if keys is not None:
         try:
-            with open_evidence(source.paths, name=source.name, keychain=keys, layers=False) as evidence:
+            known = LostSearch([found for _, found, _ in case.volumes(number)])
+            with open_evidence(source.paths, name=source.name, keychain=keys, layers=False, lost=known) as evidence:
+                evidence.add_images(case.inner_images(number))
+                evidence.use_readers(stored_readers(case, source.name))
                 file_system = evidence.reader(entry.address.volume)
                 runs = file_system.byte_runs(entry)
                 best = strongest(finding)

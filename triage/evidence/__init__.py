@@ -16,12 +16,14 @@ from triage.evidence.keychain import Keychain, load_keychain
 from triage.evidence.opener import Evidence, open_evidence
 from triage.evidence.sources import group_sources
 from triage.evidence.verify import VerifyResult
+from triage.evidence.volumes import LostSearch
 
 __all__ = [
     "Container",
     "Evidence",
     "FileSystem",
     "Keychain",
+    "LostSearch",
     "VerifyResult",
     "group_sources",
     "load_keychain",

@@ -13,6 +13,10 @@ MAX_RUNS = 20_000_000
 """Runs of free space of one volume; more is told."""
 
 
+MOST = (1 << 63) - 1
+"""Places behind which there is nothing: what claims to go on is cut."""
+
+
 class FreeRuns:
     """Runs of free bytes in ascending order.
 
@@ -39,6 +43,7 @@ class FreeRuns:
         Raises:
             UnsupportedFormatError: There are more than :data:`MAX_RUNS`.
         """
+        length = min(length, MOST - start)
         if length <= 0 or start < (self.ends[-1] if self.ends else 0):
             return
         if self.ends and start == self.ends[-1]:

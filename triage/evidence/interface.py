@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -47,6 +48,23 @@ class Container(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Extents:
+    """Bytes of the volume that a file has, whatever their form; offset and length of each stretch.
+
+    Attributes:
+        content: Of its content: as they are, compressed or encrypted, whole data units where they are not as they are.
+        slack: Allocated to it and not its content.
+    """
+
+    content: tuple[tuple[int, int], ...] = ()
+    slack: tuple[tuple[int, int], ...] = ()
+
+
+NO_FREE_SPACE = -1
+"""Among what a walk skips: names and records are not looked for in space that no file owns."""
+
+
 class FileSystem(Protocol):
     """One file system of a volume.
 
@@ -66,7 +84,8 @@ class FileSystem(Protocol):
         """All entries: allocated names depth-first in stored order, then orphans; one for each data attribute.
 
         Args:
-            skip: Metadata addresses of directories not to descend into; each gives a Problem ``loop``.
+            skip: Metadata addresses of directories not to descend into; each gives a Problem ``loop``. With
+                :data:`NO_FREE_SPACE` among them no free space is read.
             entering: Called with metadata address and path before a directory is opened.
         """
         ...
@@ -104,6 +123,14 @@ class FileSystem(Protocol):
 
         Raises:
             EvidenceError: The metadata record cannot be read.
+        """
+        ...
+
+    def extents(self, entry: Entry) -> Extents:
+        """Where bytes lie that a file has in the volume.
+
+        Raises:
+            EvidenceError: It cannot be told.
         """
         ...
 

@@ -142,6 +142,14 @@ class Keychain:
         """
         self._results[identity] = Remembered(key, tuple(remarks))
 
+    def take_over(self, other: Keychain) -> None:
+        """Take in what another one with the same secrets tried and was told, such as that of a child process."""
+        for attempt in other._attempts:
+            if attempt not in self._seen:
+                self._seen.add(attempt)
+                self._attempts.append(attempt)
+        self._results.update(other._results)
+
     def recall(self, identity: bytes) -> Remembered | None:
         """What :meth:`remember` was told, None where nothing."""
         return self._results.get(identity)

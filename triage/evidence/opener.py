@@ -7,23 +7,27 @@ it. Everything else is refused, because an image that is read wrongly looks like
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from triage.errors import CorruptStructureError, UnsupportedFormatError
 from triage.evidence.containers import CONTAINERS, ContainerUnit
+from triage.evidence.containers.bad_ranges import BadRange
 from triage.evidence.containers.foreign import find_foreign
 from triage.evidence.containers.logical import LogicalContainer
-from triage.evidence.containers.segment_file import check_regular, read_head, shown_name, shown_path
+from triage.evidence.containers.rescued import RescuedMedia, rescued_head
+from triage.evidence.containers.segment_file import check_regular, shown_name, shown_path
+from triage.evidence.digest_lists import Expected
+from triage.evidence.inner_images import InnerImage
 from triage.evidence.interface import Container, FileSystem
 from triage.evidence.keychain import Keychain
 from triage.evidence.sources import segment_names
-from triage.evidence.stack import Place, Stack
+from triage.evidence.stack import InsideImage, Place, Stack
 from triage.evidence.unowned import Space, VolumeReader
-from triage.evidence.verify import VerifyResult, digest_media
-from triage.evidence.volumes import Layout, find_volumes
+from triage.evidence.verify import Verification, VerifyResult
+from triage.evidence.volumes import Layout, LostSearch, find_volumes
 from triage.model.problem import Problem, Reason
 from triage.model.volume import Allocation, EvidenceSource, Volume
 
@@ -39,13 +43,14 @@ class Evidence:
     Args:
         source: The file set.
         container: Closed together with the evidence.
+        media: Its decoded media.
         stack: How to get at its volumes; closed together with the evidence.
         volumes: What was found in it.
         problems: Seen at opening, those of the container not among them.
 
     Attributes:
         source: The file set handed in.
-        media: Decoded media.
+        media: Decoded media; what cannot be read of them reads as zeros, see :meth:`bad_ranges`.
         volumes: Allocated ones by number, then ``p0`` by offset.
         problems: Seen at opening.
     """
@@ -54,16 +59,18 @@ class Evidence:
         self,
         source: EvidenceSource,
         container: Container,
+        media: RescuedMedia,
         stack: Stack,
         volumes: Sequence[Volume],
         problems: Sequence[Problem] = (),
     ) -> None:
         self.source = source
-        self.media = container.media
+        self.media = media
         self.volumes = tuple(volumes)
-        self.problems = (*container.problems, *problems)
         self._container = container
         self._stack = stack
+        self._of_media = (*container.problems, *self.read_problems())
+        self.problems = (*self._of_media, *problems)
         self._open: list[FileSystem] = []
 
     def file_system(self, volume: str) -> FileSystem:
@@ -95,13 +102,44 @@ class Evidence:
             self._open.append(opened.file_system)
         return opened
 
+    def add_images(self, images: Iterable[InnerImage]) -> None:
+        """Files of the volumes that are images themselves; what is in them is then opened by name like the rest."""
+        self._stack.add_images(images)
+
+    def use_readers(self, readers: Mapping[str, str]) -> None:
+        """Who reads the file systems of some volumes instead of the usual reader, by name of the volume."""
+        self._stack.use_readers(readers)
+
+    def second_file_system(self, volume: str) -> FileSystem | None:
+        """The file system of a volume as another library reads it; None where there is none.
+
+        Raises:
+            EvidenceError: As :meth:`file_system`.
+        """
+        opened = self._stack.second_file_system(volume)
+        if opened is not None:
+            self._open.append(opened)
+        return opened
+
+    def open_image(self, name: str) -> InsideImage:
+        """Open an image that was added, and every layer in it.
+
+        Raises:
+            EvidenceError: It does not open, or nothing that is known is in it.
+        """
+        return self._stack.open_image(name)
+
     def gap(self, volume: Volume) -> Space:
         """The space of a gap among :attr:`volumes`."""
         return self._stack.gap(volume)
 
     def read_problems(self) -> tuple[Problem, ...]:
         """Problems that reading brought up since the last call, such as damaged chunks; each once."""
-        return self._container.read_problems()
+        return (*self._container.read_problems(), *self.media.take_problems(), *self._stack.read_problems())
+
+    def bad_ranges(self) -> tuple[BadRange, ...]:
+        """Bytes of the media that could not be read, now or when the image was made, as far as they are known."""
+        return self.media.bad_ranges()
 
     def check_unchanged(self) -> tuple[Problem, ...]:
         """One Problem for each file of the source that changed, shrank or disappeared since it was opened."""
@@ -116,18 +154,23 @@ class Evidence:
             for path in self._container.changed()
         )
 
-    def verify(self, progress: Callable[[int, int], None] | None = None) -> VerifyResult:
-        """Digests of the whole media against those that the container states.
+    def verify(
+        self, progress: Callable[[int, int], None] | None = None, expected: Sequence[Expected] = ()
+    ) -> VerifyResult:
+        """Digests of the whole media against those that the container states, and others.
 
         Args:
             progress: Called with bytes read so far and in all.
+            expected: Digests that somebody wrote down; those of other files are left out.
 
         Raises:
-            ReadFailedError: The media cannot be read to the end.
+            SourceNotFoundError: A file of the source is not there any more.
         """
-        size, digests = digest_media(self.media, progress)
-        problems = (*self._container.problems, *self.read_problems(), *self.check_unchanged())
-        return VerifyResult(size, digests, dict(self.source.stored_hashes), problems)
+        stored = dict(self.source.stored_hashes)
+        is_raw = self.source.container == "raw"
+        size, digests, compared = Verification(self.media, self.source.paths, stored, expected, is_raw).run(progress)
+        problems = (*self._of_media, *self.read_problems(), *self.check_unchanged())
+        return VerifyResult(size, digests, stored, problems, compared, self.bad_ranges())
 
     def close(self) -> None:
         """Close file systems and files; a second call does nothing."""
@@ -152,6 +195,7 @@ def open_evidence(
     as_raw: bool = False,
     keychain: Keychain | None = None,
     layers: bool = True,
+    lost: LostSearch | None = None,
 ) -> Evidence:
     """Open the files of one evidence source.
 
@@ -161,6 +205,7 @@ def open_evidence(
         as_raw: Where nothing else claims the bytes, take them as they are; a container that is read stays one.
         keychain: Secrets for what is encrypted.
         layers: Open every layer at once, so that ``volumes`` is whole; else only those on the way to what is asked for.
+        lost: How to come by volumes that no table names; None to search for them where layers are opened at once.
 
     Raises:
         SourceNotFoundError: A file does not exist, cannot be read or is no regular file.
@@ -171,12 +216,12 @@ def open_evidence(
     files = tuple(Path(path) for path in paths)
     if not files:
         raise UnsupportedFormatError("no evidence file named")
-    opening = _Opening(name or files[0].name, files, as_raw, keychain or Keychain(), layers)
+    opening = _Opening(name or files[0].name, files, as_raw, keychain or Keychain(), layers, lost)
     if files[0].is_dir():
         return opening.open(next(unit for unit in CONTAINERS if unit.detect(b"", files)))
     for path in files:
         check_regular(path)
-    head = read_head(files[0], HEAD)
+    head = rescued_head(files[0], HEAD)
     claims = (unit for unit in CONTAINERS if unit.detect(head, files))
     first = next(claims)
     try:
@@ -196,13 +241,15 @@ class _Opening:
     as_raw: bool
     keychain: Keychain
     layers: bool
+    lost: LostSearch | None
 
     def open(self, unit: ContainerUnit) -> Evidence:
         container = unit.open(self.files, self.name, self.keychain)
+        media = RescuedMedia(container.media, self.name, container.sector_size, container)
         try:
             if isinstance(container, LogicalContainer):
-                return self._logical(container)
-            return self._disk(unit, container)
+                return self._logical(container, media)
+            return self._disk(unit, container, media)
         except BaseException:
             container.close()
             raise
@@ -217,39 +264,42 @@ class _Opening:
             container.details,
         )
 
-    def _logical(self, container: LogicalContainer) -> Evidence:
+    def _logical(self, container: LogicalContainer, media: RescuedMedia) -> Evidence:
         """Files and no disk: one volume."""
-        size = container.media.size
+        size = media.size
         volume = Volume("p1", 0, size, Allocation.ALLOCATED, "logical", container.logical, container.logical)
-        stack = Stack(container.media, Layout((), (), True), self.name, self.keychain)
+        stack = Stack(media, Layout((), (), True), self.name, self.keychain)
         stack.add(Place(volume, None, container.file_system))
         if not any(stack.file_system("p1").walk()):
             raise UnsupportedFormatError(
                 f"no file in it ({container.logical}): {shown_path(self.files[0])}", hint="check the path"
             )
-        return Evidence(self._source(container), container, stack, (volume,))
+        return Evidence(self._source(container), container, media, stack, (volume,))
 
-    def _disk(self, unit: ContainerUnit, container: Container) -> Evidence:
-        media, files = container.media, self.files
+    def _disk(self, unit: ContainerUnit, container: Container, media: RescuedMedia) -> Evidence:
+        files = self.files
         proves_nothing = unit.name in _UNPROVEN and not self.as_raw
         if proves_nothing:
             foreign = find_foreign(media)
             if foreign is not None:
                 raise UnsupportedFormatError(f"{foreign.name}, not read: {shown_path(files[0])}", hint=foreign.hint)
-        layout = find_volumes(media, self.name, container.sector_size)
+        lost = self.lost or (LostSearch() if self.layers else None)
+        layout = find_volumes(media, self.name, container.sector_size, lost=lost)
         if proves_nothing and not layout.is_recognised:
-            raise _unrecognised(files, media.size, layout, container)
-        stack = Stack(media, layout, self.name, self.keychain)
+            raise _unrecognised(files, media.size, layout, (*container.problems, *media.take_problems()))
+        stack = Stack(media, layout, self.name, self.keychain, lost)
         try:
             volumes, problems = stack.expand() if self.layers else (layout.volumes, layout.problems)
         except BaseException:
             stack.close()
             raise
         named = _name_problems(unit, self.name, files)
-        return Evidence(self._source(container), container, stack, volumes, (*named, *problems))
+        return Evidence(self._source(container), container, media, stack, volumes, (*named, *problems))
 
 
-def _unrecognised(files: tuple[Path, ...], size: int, layout: Layout, container: Container) -> UnsupportedFormatError:
+def _unrecognised(
+    files: tuple[Path, ...], size: int, layout: Layout, problems: Sequence[Problem]
+) -> UnsupportedFormatError:
     """Why a file is not taken for a raw image."""
     words = next((volume.unsupported for volume in layout.volumes if volume.unsupported), "no recognised file system")
     reasons = [f"no image format, no volume system; {words}"]
@@ -259,7 +309,8 @@ def _unrecognised(files: tuple[Path, ...], size: int, layout: Layout, container:
     if _is_named_ewf(files[0]):
         reasons.append("the name is that of an E01, but it does not begin like one")
         hint = "compare with another copy of the image; " + hint
-    reasons += [problem.message for problem in container.problems]
+    reasons += [problem.message for problem in problems[:8]]
+    reasons += [problem.message for problem in layout.problems if problem.reason is Reason.LIMIT]
     readings = segment_names(files[0])
     if len(files) == 1 and any(reading.family.startswith("digits") and reading.number > 1 for reading in readings):
         hint = "by its name it is a later segment of a set whose first one is missing; " + hint

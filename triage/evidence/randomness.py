@@ -13,12 +13,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import log2
+from math import log, log2
 
 from triage.model.stream import Stream
 
 MIN_SIZE = 299_008
 """Bytes of the smallest container that VeraCrypt makes for a FAT volume: 292 KiB."""
+MIN_NAMED_SIZE = 19_456
+"""Bytes of the smallest container of TrueCrypt: 19 KiB. So small a file is believed only where its name says so too."""
 MIN_ENTROPY = 7.99
 """Bits for each byte, over all samples."""
 CHI_SQUARE = (150.0, 375.0)
@@ -95,17 +97,18 @@ def sample_places(size: int) -> tuple[tuple[int, int], ...]:
     return (*((index * step, SAMPLE) for index in range(SAMPLES - 1)), (size - SAMPLE, SAMPLE))
 
 
-def looks_like_container(size: int, samples: Sequence[bytes]) -> tuple[str, ...]:
+def looks_like_container(size: int, samples: Sequence[bytes], least: int = MIN_SIZE) -> tuple[str, ...]:
     """Why a file or volume could be a container of VeraCrypt or TrueCrypt.
 
     Args:
         size: Bytes in all.
         samples: Its bytes at :func:`sample_places`, in that order.
+        least: Bytes below which it is none.
 
     Returns:
         The reasons in words; none where one of them does not hold.
     """
-    if size < MIN_SIZE or size % _BLOCK or not samples or len(samples[0]) < _BLOCK:
+    if size < least or size % _BLOCK or not samples or len(samples[0]) < _BLOCK:
         return ()
     head = samples[0][:_BLOCK]
     if head.startswith(_LIKELY_SIGNATURES) or head[4:8] == b"ftyp":
@@ -113,10 +116,10 @@ def looks_like_container(size: int, samples: Sequence[bytes]) -> tuple[str, ...]
     if not all(is_mixed(sample[at : at + _BLOCK]) for sample in samples for at in (0, len(sample) - _BLOCK)):
         return ()
     found = measure(*samples)
-    if found.entropy < MIN_ENTROPY or not CHI_SQUARE[0] <= found.chi_square <= CHI_SQUARE[1]:
+    if found.entropy < _least_entropy(found.count) or not CHI_SQUARE[0] <= found.chi_square <= CHI_SQUARE[1]:
         return ()
     return (
-        f"size of {size} bytes is a multiple of 512 and not below {MIN_SIZE}",
+        f"size of {size} bytes is a multiple of 512 and not below {least}",
         "no signature at the beginning",
         f"entropy of {found.entropy:.4f} bits per byte over {found.count} bytes",
         f"chi-square of {found.chi_square:.0f}, as random bytes have (about 255); compressed data mostly have more",
@@ -133,6 +136,31 @@ def stream_looks_like_container(stream: Stream) -> tuple[str, ...]:
     if size < MIN_SIZE or size % _BLOCK or not is_mixed(stream.read_at(0, _BLOCK)):
         return ()
     return looks_like_container(size, [stream.read_at(*place) for place in sample_places(size)])
+
+
+def noise_reasons(stream: Stream, *, named: bool) -> tuple[str, ...]:
+    """As :func:`stream_looks_like_container`, for a file, which may be as small as TrueCrypt makes them.
+
+    Args:
+        stream: The file.
+        named: Its name is that of a container.
+
+    Raises:
+        ReadFailedError: A sample cannot be read.
+    """
+    least = MIN_NAMED_SIZE if named else MIN_SIZE
+    size = stream.size
+    if size < least or size % _BLOCK or not is_mixed(stream.read_at(0, _BLOCK)):
+        return ()
+    return looks_like_container(size, [stream.read_at(*place) for place in sample_places(size)], least)
+
+
+def _least_entropy(count: int) -> float:
+    """Entropy that random bytes always have; a small sample has less of it than a large one.
+
+    The expectation for ``count`` bytes is about ``8 - 255 / (2 ln 2 count)``; twice that deficit is never seen.
+    """
+    return min(MIN_ENTROPY, 8 - 255 / (log(2) * max(count, 1)))
 
 
 def is_mixed(block: bytes) -> bool:

@@ -6,26 +6,38 @@ process that needs one volume opens the layers on the way to it and no others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from triage.errors import EncryptedVolumeError, EvidenceError, ReadFailedError, UnsupportedFormatError
-from triage.evidence.filesystems import open_file_system
+from triage.errors import (
+    EncryptedVolumeError,
+    EvidenceError,
+    NothingKnownError,
+    ReadFailedError,
+    UnsupportedFormatError,
+)
+from triage.evidence.containers.rescued import RescuedMedia
+from triage.evidence.filesystems import BYTES, open_file_system, second_reader
 from triage.evidence.filesystems.run_stream import VolumeStream
 from triage.evidence.filesystems.unmapped import UnmappedFileSystem
-from triage.evidence.interface import FileSystem
+from triage.evidence.inner_images import InnerImage, open_inner, placed
+from triage.evidence.interface import Container, FileSystem
 from triage.evidence.keychain import Keychain
 from triage.evidence.unowned import Space, VolumeReader
-from triage.evidence.volumes import Layout, find_volumes
+from triage.evidence.volumes import Layout, LostSearch, find_volumes
 from triage.evidence.volumes.layers import LAYERS, Layer, LayerUnit, LayerVolume
 from triage.evidence.volumes.layout import STAGE
-from triage.model.address import Address
+from triage.evidence.volumes.lost import SYSTEM
+from triage.evidence.volumes.lost_found import patched
+from triage.model.address import Address, escape_name
 from triage.model.problem import Problem, Reason
 from triage.model.stream import MemoryStream, Stream
 from triage.model.volume import Allocation, Volume
 
 MAX_DEPTH = 6
 """Layers inside layers that are opened."""
+MAX_IMAGES_DEEP = 3
+"""Images inside images that are opened."""
 MAX_VOLUMES = 1024
 """Volumes of one evidence; more is a Problem."""
 _UNREAD = frozenset({Reason.ENCRYPTED, Reason.UNSUPPORTED})
@@ -53,6 +65,21 @@ class Place:
         return VolumeStream(self.media, self.volume.image_offset, self.volume.length)
 
 
+@dataclass(frozen=True, slots=True)
+class InsideImage:
+    """What opening an inner image gave.
+
+    Attributes:
+        volumes: The image itself, then what is in it, each followed by those inside it, then the space outside.
+        problems: Met on the way.
+        parts: Paths of other files that are parts of the image.
+    """
+
+    volumes: tuple[Volume, ...]
+    problems: tuple[Problem, ...]
+    parts: frozenset[bytes]
+
+
 class Stack:
     """Places by name.
 
@@ -61,15 +88,22 @@ class Stack:
         layout: The volumes of its tables.
         evidence_name: For the addresses of problems.
         keychain: Secrets to try.
+        lost: How to come by volumes in layers that no table names; None for not at all.
     """
 
-    def __init__(self, media: Stream, layout: Layout, evidence_name: str, keychain: Keychain) -> None:
+    def __init__(
+        self, media: Stream, layout: Layout, evidence_name: str, keychain: Keychain, lost: LostSearch | None = None
+    ) -> None:
+        self._lost = lost
         self._media = media
+        self._rescued = media if isinstance(media, RescuedMedia) else None
         self._name = evidence_name
         self._keychain = keychain
         self._layout = layout
         self._places = {
-            volume.name: Place(volume, media) for volume in layout.volumes if volume.allocation is Allocation.ALLOCATED
+            volume.name: Place(volume, patched(media, layout.patches.get(volume.name, ())))
+            for volume in layout.volumes
+            if volume.allocation is Allocation.ALLOCATED
         }
         self._tables = tuple(self._places)
         self._outside = [volume for volume in layout.volumes if volume.allocation is not Allocation.ALLOCATED]
@@ -77,10 +111,45 @@ class Stack:
         self._layers: list[Layer] = []
         self._problems: dict[str, list[Problem]] = {}
         self._dropped: set[str] = set()
+        self._images: dict[str, InnerImage] = {}
+        self._readers: dict[str, str] = {}
+        self._containers: dict[str, Container] = {}
+        self._hosts: list[VolumeReader] = []
 
     def add(self, place: Place) -> None:
         """A volume that no table names, such as the one of a set of files."""
         self._places[place.volume.name] = place
+
+    def add_images(self, images: Iterable[InnerImage]) -> None:
+        """Files of the volumes that are images; each is opened when something in it is asked for."""
+        for image in images:
+            self._images[image.name] = image
+
+    def use_readers(self, readers: Mapping[str, str]) -> None:
+        """Who reads the file systems of some volumes instead of the usual reader, by name of the volume."""
+        self._readers.update(readers)
+
+    def open_image(self, name: str) -> InsideImage:
+        """Open an image that was added, and every layer in it.
+
+        Raises:
+            EncryptedVolumeError: It needs a key.
+            EvidenceError: It does not open, or nothing that is known is in it.
+        """
+        parts = self._open_image(name)
+        self._open_below(name, name.count(".") + 1)
+        inside = f"{name}."
+        order = sorted((found for found in self._places if found == name or found.startswith(inside)), key=_order)
+        outside = [volume for volume in self._outside if volume.name.startswith(inside)]
+        problems = [problem for found, told in self._problems.items() if found in order for problem in told]
+        return InsideImage((*(self._places[found].volume for found in order), *outside), tuple(problems), parts)
+
+    def read_problems(self) -> tuple[Problem, ...]:
+        """Problems that reading inner images brought up since the last call."""
+        found: list[Problem] = []
+        for name, container in self._containers.items():
+            found += placed(container.read_problems(), self._images[name])
+        return tuple(found)
 
     def expand(self) -> tuple[tuple[Volume, ...], tuple[Problem, ...]]:
         """Open every layer.
@@ -115,6 +184,10 @@ class Stack:
             above = ".".join(steps[:depth])
             if above in self._places:
                 self._open_inside(above)
+            elif above in self._images:
+                self._open_image(above)
+        if name in self._images and name not in self._places:
+            self._open_image(name)
         found = self._places.get(name)
         if found is None:
             told = [problem for above in self._problems.values() for problem in above if problem.bytes_not_examined]
@@ -139,7 +212,7 @@ class Stack:
                 raise EncryptedVolumeError(f"encrypted volume: {volume.encryption}", address=address)
             raise UnsupportedFormatError(f"volume not read: {volume.unsupported or 'no file system'}", address=address)
         else:
-            opened = open_file_system(place.media, volume, self._name)
+            opened = open_file_system(place.media, volume, self._name, self._readers.get(name, ""))
         return UnmappedFileSystem(opened) if volume.parent else opened
 
     def reader(self, name: str) -> VolumeReader:
@@ -149,11 +222,25 @@ class Stack:
             EvidenceError: As :meth:`place`; or the file system does not open.
         """
         if name.rpartition(".")[2] == "p0":
-            return VolumeReader(None, self.gap(Volume(name, 0, 0, Allocation.UNALLOCATED, "")))
+            return VolumeReader(None, self.gap(Volume(name, 0, 0, Allocation.UNALLOCATED, "")), self._rescued)
         place = self.place(name)
-        file_system = self.file_system(name) if place.volume.file_system else None
+        is_read = place.volume.file_system and self._readers.get(name) != BYTES
+        file_system = self.file_system(name) if is_read else None
         stream = place.stream or MemoryStream(b"")
-        return VolumeReader(file_system, Space(stream, place.volume, self._name, file_system))
+        return VolumeReader(file_system, Space(stream, place.volume, self._name, file_system), self._rescued)
+
+    def second_file_system(self, name: str) -> FileSystem | None:
+        """The file system of a volume as another library reads it than the one in use; None where there is none.
+
+        Raises:
+            EvidenceError: As :meth:`place`; or it does not open.
+        """
+        place = self.place(name)
+        other = second_reader(place.volume.file_system)
+        if not other or place.media is None or place.opener is not None or self._readers.get(name) in (other, BYTES):
+            return None
+        opened = open_file_system(place.media, place.volume, self._name, other)
+        return UnmappedFileSystem(opened) if place.volume.parent else opened
 
     def gap(self, volume: Volume) -> Space:
         """The space of one gap.
@@ -166,9 +253,33 @@ class Stack:
         return Space(media or MemoryStream(b""), replace(volume, parent=above), self._name, None)
 
     def close(self) -> None:
-        """Close the layers, the last opened first; a second call does nothing."""
-        while self._layers:
-            self._layers.pop().close()
+        """Close inner images and layers, the last opened first; a second call does nothing."""
+        for opened in (list(self._containers.values()), self._hosts, self._layers):
+            while opened:
+                opened.pop().close()
+        self._containers.clear()
+
+    # --- inner images ---------------------------------------------------------------------------------------------
+    def _open_image(self, name: str) -> frozenset[bytes]:
+        """Open the container of an image and its tables; returns the paths of files that are parts of it."""
+        if name in self._places:
+            return frozenset()
+        if name.count(".img") > MAX_IMAGES_DEEP:
+            raise UnsupportedFormatError(f"images inside images, {MAX_IMAGES_DEEP} deep: the next is not opened")
+        image = self._images[name]
+        parent, _, suffix = name.rpartition(".")
+        host = self.reader(parent)
+        self._hosts.append(host)
+        container, parts = open_inner(image, host, self._name, self._keychain)
+        self._containers[name] = container
+        words = f"{container.name} image {escape_name(image.entry.address.path)}"
+        if not self._add_found(parent, "image", LayerVolume(suffix, words, container.media)):
+            del self._places[name]
+            kind = NothingKnownError if container.name == "raw" else UnsupportedFormatError
+            words = "; ".join(["no volume system, no file system in it", *(p.message for p in container.problems[:1])])
+            raise kind(words, hint="look at it with another tool")
+        self._problems.setdefault(name, []).extend(placed(container.problems, image))
+        return parts
 
     # --- layers ---------------------------------------------------------------------------------------------------
     def _open_below(self, name: str, depth: int) -> None:
@@ -234,7 +345,7 @@ class Stack:
             self._dropped.add(address)
             self._mark_opened(name, layer)
         for inner in layer.volumes:
-            self._add_found(name, unit, inner)
+            self._add_found(name, unit.name, inner)
         return layer.replaces
 
     def _mark_opened(self, name: str, layer: Layer) -> None:
@@ -255,23 +366,27 @@ class Stack:
             ),
         )
 
-    def _add_found(self, parent: str, unit: LayerUnit, found: LayerVolume) -> None:
-        """Add a volume that a layer opened, and the partitions in it where it has a table."""
+    def _add_found(self, parent: str, system: str, found: LayerVolume) -> bool:
+        """Add a volume that a layer opened, and the partitions in it where it has a table.
+
+        Returns:
+            Whether anything that is known is in it.
+        """
         name = f"{parent}.{found.name}"
         if len(self._places) >= MAX_VOLUMES:
             self._tell(parent, Reason.LIMIT, f"more than {MAX_VOLUMES} volumes: {found.name} and others left out")
-            return
+            return False
         if found.stream is None:
             volume = Volume(
-                name, 0, found.length, Allocation.ALLOCATED, unit.name, found.description, found.file_system,
+                name, 0, found.length, Allocation.ALLOCATED, system, found.description, found.file_system,
                 found.block_size, found.encryption, parent=parent,
             )  # fmt: skip
             self._places[name] = Place(volume, None, None if found.encryption else found.open_file_system)
             if found.encryption:
                 words = f"{found.encryption}: {found.description}" if found.description else found.encryption
                 self._tell(name, Reason.ENCRYPTED, words, found.hint, found.length)
-            return
-        layout = find_volumes(found.stream, self._name, parent=name)
+            return True
+        layout = find_volumes(found.stream, self._name, parent=name, lost=self._lost if system != "image" else None)
         self._problems.setdefault(name, []).extend(layout.problems)
         inner = [volume for volume in layout.volumes if volume.allocation is Allocation.ALLOCATED]
         if [volume.name for volume in inner] != [name]:  # a table stands in it
@@ -280,7 +395,7 @@ class Stack:
                 0,
                 found.stream.size,
                 Allocation.ALLOCATED,
-                unit.name,
+                system,
                 found.description,
                 parent=parent,
                 is_opened=True,
@@ -294,10 +409,12 @@ class Stack:
             ]
         for volume in inner:
             if volume.name == name:
-                volume = replace(volume, system=unit.name, description=found.description)
+                volume = replace(volume, system=system, description=found.description)
             self._places[volume.name] = Place(
-                replace(volume, parent=parent if volume.name == name else name), found.stream
+                replace(volume, parent=parent if volume.name == name else name),
+                patched(found.stream, layout.patches.get(volume.name, ())),
             )
+        return layout.is_recognised
 
     def _tell(self, name: str, reason: Reason, message: str, hint: str = "", size: int = 0) -> None:
         address = str(Address(self._name, name, b"/"))
@@ -309,10 +426,10 @@ def _is_known(volume: Volume) -> bool:
     return bool(volume.file_system or volume.encryption)
 
 
-def _order(name: str) -> list[tuple[str, int]]:
-    """Sort key: by number at each step, each volume before those inside it."""
+def _order(name: str) -> list[tuple[bool, str, int]]:
+    """Sort key: by number at each step, each volume before those inside it; guesses behind what a table names."""
     steps = []
     for step in name.split("."):
         letters = step.rstrip("0123456789")
-        steps.append((letters, int(step[len(letters) :] or 0)))
+        steps.append((letters == SYSTEM, letters, int(step[len(letters) :] or 0)))
     return steps

@@ -23,13 +23,16 @@ class TskImage(pytsk3.Img_Info):  # type: ignore[misc]  # the C extension has no
 
     Args:
         stream: Bytes of the image; offsets of the library are offsets into it.
+        place: Where they lie in the media, and how many they are.
 
     Attributes:
+        place: As handed in.
         failed: The error of the first read that the stream refused, or None; the library only sees a short read.
     """
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, place: tuple[int, int] = (0, 0)) -> None:
         self._stream = stream
+        self.place = place
         self._size = stream.size
         self.failed: EvidenceError | None = None
         super().__init__(url="", type=pytsk3.TSK_IMG_TYPE_EXTERNAL)

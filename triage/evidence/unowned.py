@@ -10,15 +10,18 @@ behind it; what begins there belongs to the next piece, see :meth:`Space.owned_l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from triage.errors import EvidenceError, UnsupportedFormatError
-from triage.evidence.filesystems.run_stream import RunStream
-from triage.evidence.free_runs import FreeRuns, FreeStream, joined
 from triage.evidence.containers.rescued import RescuedMedia
+from triage.evidence.filesystems.either import EitherFileSystem
+from triage.evidence.filesystems.run_stream import RunStream
+from triage.evidence.filesystems.unmapped import UnmappedFileSystem
+from triage.evidence.free_runs import FreeRuns, FreeStream, joined
 from triage.evidence.interface import FileSystem
 from triage.evidence.lost import LostBytes, LostRange
+from triage.evidence.pieces import MAX_PIECES, Pieces
 from triage.model.address import CARVED, Address, carved_path
 from triage.model.byte_run import ByteRun
 from triage.model.entry import Entry, EntryType
@@ -27,8 +30,8 @@ from triage.model.stream import Stream
 from triage.model.volume import Allocation, Volume
 
 STAGE = "evidence/space"
-PIECE = 1 << 20
-"""Bytes of free space in one piece."""
+MAX_MISSING = 1 << 48
+"""Most bytes that a Problem states: sums of hostile claims must stay countable."""
 OVERLAP = 64 << 10
 """Bytes behind a piece that are read with it."""
 MAX_SLACK = 16 << 20
@@ -65,14 +68,23 @@ class Space:
             owned: Space that deleted entries still claim, and that carved files take up: offset in the volume and
                 length, bytes.
         """
-        yield from self._pieces(self._free().without(joined(owned)))
+        yield from self._pieces(joined(owned))
         if self.error is not None:
             message = f"not all free space can be told: {self.error.message}"
             yield self._problem(message, self.error.hint or "search the volume with another tool")
 
+    def free(self) -> tuple[FreeRuns, int]:
+        """All that no file owns, and the bytes of the volume that the file system takes up; see :attr:`error`."""
+        return self._free(), self._used
+
+    @property
+    def room(self) -> int:
+        """Bytes that files can have; 0 where that is not known."""
+        return self._source.size
+
     def stream(self) -> FreeStream:
         """All bytes that no file owns, in a row; files are carved from it."""
-        return FreeStream(self._stream, self._free())
+        return FreeStream(self._source, self._free())
 
     def carved(self, position: int, length: int, extension: str, caveats: tuple[str, ...] = ()) -> Entry:
         """A file that was found in :meth:`stream`.
@@ -94,7 +106,7 @@ class Space:
         Raises:
             EvidenceError: They cannot be read.
         """
-        return RunStream(self._stream, self.runs(entry), entry.size)
+        return RunStream(self._source, self.runs(entry), entry.size)
 
     def runs(self, entry: Entry) -> tuple[ByteRun, ...]:
         """Where the bytes of a piece lie, by ``file_offset``.
@@ -114,6 +126,17 @@ class Space:
             position += length
         return tuple(found)
 
+    def is_blank(self, entry: Entry) -> bool:
+        """True where nothing is stored of a piece, such as in a hole of the image: its bytes are zeros."""
+        parts = getattr(self._source, "data_ranges", None)
+        if parts is None or not entry.address.is_bare_space:
+            return False
+        try:
+            runs = self.runs(entry)
+            return not any(True for run in runs for _ in parts(run.fs_offset, run.length))
+        except EvidenceError:
+            return False
+
     def owned_length(self, entry: Entry) -> int:
         """Bytes of a piece that are its own; what begins behind them belongs to the next piece."""
         address = entry.address
@@ -123,40 +146,22 @@ class Space:
         return min(entry.size, free.before(address.offset + address.length) - free.before(address.offset))
 
     # --- pieces ---------------------------------------------------------------------------------------------------
-    def _pieces(self, runs: Iterable[tuple[int, int, bool]]) -> Iterator[Entry]:
-        """Pieces of free space; what a deleted file owns ends one, and the end of the file system does."""
-        begin = end = size = 0
-        for start, length, is_cut in self._apart(runs):
-            if size and is_cut:
-                yield self._piece(begin, end, size)
-                size = 0
-            while length:
-                taken = min(length, PIECE - size)
-                if not size:
-                    begin = start
-                start, length, size = start + taken, length - taken, size + taken
-                end = start
-                if size == PIECE:
-                    yield self._piece(begin, end, size)
-                    size = 0
-        if size:
+    def _pieces(self, owned: Sequence[tuple[int, int]]) -> Iterator[Entry | Problem]:
+        """Pieces of free space, and what is left where there are too many."""
+        free = self._free()
+        pieces = Pieces(free.without(owned), free.size, self._used)
+        for begin, end, size in pieces:
             yield self._piece(begin, end, size)
-
-    def _apart(self, runs: Iterable[tuple[int, int, bool]]) -> Iterator[tuple[int, int, bool]]:
-        """Runs, cut where the file system ends."""
-        used = self._used
-        for start, length, is_cut in runs:
-            if start < used < start + length:
-                yield start, used - start, is_cut
-                yield used, start + length - used, True
-            else:
-                yield start, length, is_cut or start == used
+        if pieces.stopped >= 0:
+            left = free.size - free.before(pieces.stopped)
+            message = f"{MAX_PIECES} pieces of free space are searched, {left} bytes from {pieces.stopped} on are not"
+            yield self._problem(message, "search the rest with another tool", Reason.LIMIT, min(left, MAX_MISSING))
 
     def _piece(self, begin: int, end: int, size: int) -> Entry:
         space = "unallocated"
         if self._is_gap:
             space = "gap"
-        elif self._file_system is not None and begin >= self._used:
+        elif self._file_system is not None and 0 < self._used <= begin:
             space = "volume_slack"
         return self._entry(space, begin, end - begin, size + self._following(end))
 
@@ -201,6 +206,12 @@ class Space:
         runs.add(self._used, self._stream.size - self._used)
         return runs
 
+    @property
+    def _source(self) -> Stream:
+        """What places count in: the volume, or the pool that the reader of the file system brings."""
+        pool = self._file_system.pool if isinstance(self._file_system, UnmappedFileSystem) else None
+        return pool or self._stream
+
     def _slack(self, entry: Entry) -> tuple[ByteRun, ...]:
         if self._file_system is None:
             return ()
@@ -210,9 +221,9 @@ class Space:
     def _in_image(self, offset: int) -> int:
         return offset + self._base if self._base >= 0 else -1
 
-    def _problem(self, message: str, hint: str) -> Problem:
+    def _problem(self, message: str, hint: str, reason: Reason = Reason.UNSUPPORTED, missing: int = 0) -> Problem:
         address = str(Address(self._evidence, self._volume.name, b"/"))
-        return Problem(address, STAGE, Reason.UNSUPPORTED, message, hint)
+        return Problem(address, STAGE, reason, message, hint, missing)
 
 
 class VolumeReader:
@@ -232,6 +243,16 @@ class VolumeReader:
         self.file_system = file_system
         self.space = space
         self._lost = LostBytes(media) if media is not None else None
+
+    def with_second(self, other: FileSystem) -> VolumeReader:
+        """The same volume, allocated files read by another library as far as that can; closed apart from this.
+
+        Args:
+            other: The file system as that library reads it.
+        """
+        found = VolumeReader(EitherFileSystem(other, self._files), self.space)
+        found._lost = self._lost
+        return found
 
     def begin(self) -> None:
         """An entry is about to be read."""

@@ -26,7 +26,9 @@ from dataclasses import dataclass, replace
 from triage.model.packed import Packed
 
 _ESCAPE = re.compile(r"\\x([0-9a-f]{2})")
-_SPACE = re.compile(r"(?s)^\$(?:(unallocated|gap|volume_slack|carved)@(\d+)\+(\d+))(?:\.([a-z0-9-]{1,16}))?(?:!/(.*))?$")
+_SPACE = re.compile(
+    r"(?s)^\$(?:(unallocated|gap|volume_slack|carved)@(\d+)\+(\d+))(?:\.([a-z0-9-]{1,16}))?(?:!/(.*))?$"
+)
 _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Cn", "Zl", "Zp", "Co"})
 _SLACK = "$slack"
 CARVED = "carved"

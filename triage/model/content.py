@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from triage.model.hit import Hit, HitCount
 from triage.model.packed import Packed
 from triage.model.problem import Problem
+from triage.model.scope import LeftOut
 from triage.model.times import Times
 
 
@@ -78,6 +79,9 @@ class ContentFacts(Packed):
         problems: What went wrong; the address is that of the first entry examined.
         coverage: One per detector.
         children: Members, where a decoder opened the content.
+        left_out: Members that are out of scope, by reason.
+        is_sealed: Its own bytes were not searched, since members that they hold may be out of scope or withheld.
+        is_withheld: It holds a privileged term, so nothing of it was examined and nothing is shown.
     """
 
     size: int
@@ -90,6 +94,9 @@ class ContentFacts(Packed):
     problems: tuple[Problem, ...] = ()
     coverage: tuple[Coverage, ...] = ()
     children: tuple[Child, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    is_sealed: bool = False
+    is_withheld: bool = False
 
 
 @dataclass(frozen=True, slots=True)

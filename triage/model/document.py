@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from triage.model.content import Coverage
+from triage.model.coverage import CoverageTable
 from triage.model.finding import Finding
 from triage.model.problem import Problem
 from triage.model.rules import Indicator, PackInfo, Profile
+from triage.model.scope import ScopeReport
 from triage.model.volume import EvidenceSource, Volume
 
 
@@ -34,7 +36,19 @@ class RunInfo:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceReport:
-    """One evidence source with its layers and what was reached of it."""
+    """One evidence source with its layers and what was reached of it.
+
+    Attributes:
+        source: The file set.
+        volumes: Its volumes, those inside layers too.
+        entries: Entries listed.
+        entries_examined: Of these, examined.
+        bytes_listed: Sum of the sizes of files and pieces of space, as declared.
+        bytes_examined: Likewise of those examined.
+        entries_out_of_scope: Entries that are out of scope, and were not read.
+        bytes_out_of_scope: Likewise the sum of their sizes.
+        coverage: Every byte once: the table of the source, then those of volumes that layers opened.
+    """
 
     source: EvidenceSource
     volumes: tuple[Volume, ...]
@@ -42,6 +56,9 @@ class EvidenceReport:
     entries_examined: int
     bytes_listed: int
     bytes_examined: int
+    coverage: tuple[CoverageTable, ...] = ()
+    entries_out_of_scope: int = 0
+    bytes_out_of_scope: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +100,7 @@ class Document:
         options: Options of the scan that change its result.
         versions: Versions of the libraries that decide results.
         run: Clock, host, durations.
+        scope: What the scope left out, None where the case has none.
     """
 
     schema: str
@@ -104,3 +122,4 @@ class Document:
     run: RunInfo
     pending: int = 0
     extra: dict[str, str] = field(default_factory=dict)
+    scope: ScopeReport | None = None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from triage.model.content import ContentFacts, ContentType, Detection
 from triage.model.packed import Packed
 from triage.model.problem import Problem
+from triage.model.scope import ScopeReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class EntryResult(Packed):
         problems: What went wrong with this name (unreadable, encrypted ...), beside those in ``facts``.
         examined: False where nothing could be examined.
         slack: What lies in the slack behind the content, where a byte of it is not zero.
+        out_of_scope: Why the entry is out of scope, as its first bytes say; None where it is not. An archive that was
+            opened for its members alone has a digest all the same.
     """
 
     entry_id: int
@@ -54,3 +57,9 @@ class EntryResult(Packed):
     problems: tuple[Problem, ...] = ()
     examined: bool = True
     slack: SlackResult | None = None
+    out_of_scope: ScopeReason | None = None
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether what belongs to the entry, such as its slack, is not to be looked at either."""
+        return self.out_of_scope is not None or (self.facts is not None and self.facts.is_withheld)

@@ -36,6 +36,12 @@ class Indicator:
     sources: tuple[str, ...] = ()
 
 
+BUILTIN_PACK = "builtin"
+"""Pack of rules whose test is code of the program; what they found stands in ``matched`` of their hits as words."""
+NOISE_RULE = f"{BUILTIN_PACK}#noise-file"
+"""A file that is random throughout."""
+
+
 @dataclass(frozen=True, slots=True)
 class RuleInfo:
     """What a hit of one rule means; the same for every kind of rule.

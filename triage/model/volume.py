@@ -41,13 +41,14 @@ class Volume:
     """One volume of an evidence source.
 
     Attributes:
-        name: ``p1``, ``p2`` ... for allocated volumes in table order; ``p0`` for parts outside them; ``p2.lv1``,
+        name: ``p1``, ``p2`` ... for allocated volumes in table order; ``p0`` for parts outside them; ``lost1`` ... for
+            volumes found by search that no table names, by offset; ``p2.lv1``,
             ``p3.luks1.lv2`` ... for what a layer opens inside a volume.
         image_offset: Bytes from the start of the decoded media; 0 in a volume that a layer opens, whose bytes have no
             fixed place there.
         length: Bytes.
         allocation: Allocated, unallocated or metadata.
-        system: Volume system: ``mbr``, ``gpt``, ``apm``, ``bsd``, ``sun`` or ``bare``.
+        system: Volume system: ``mbr``, ``gpt``, ``apm``, ``bsd``, ``sun`` or ``bare``; ``lost`` for a guess.
         description: The table's own words, for instance ``NTFS / exFAT (0x07)``.
         file_system: ``ntfs``, ``fat16``, ``ext4`` ...; empty where none was recognised.
         block_size: Bytes in a data unit, 0 where unknown.

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Protocol
 
-from triage.errors import EncryptedVolumeError, EvidenceError
+from triage.errors import EncryptedVolumeError, EvidenceError, ReadFailedError
+from triage.evidence.lost import LostRange, blanked, lost_problem
 from triage.evidence.unowned import Space
+from triage.model.byte_run import ByteRun
 from triage.model.entry import Entry
 from triage.model.problem import Problem, Reason
 from triage.model.stream import Stream
@@ -29,19 +32,32 @@ class Reader(Protocol):
         """The whole content, at most ``limit`` bytes."""
         ...
 
+    def byte_runs(self, entry: Entry) -> tuple[ByteRun, ...]:
+        """Where the bytes of an entry lie, by ``file_offset``."""
+        ...
+
     @property
     def space(self) -> Space:
         """The space of the same volume."""
         ...
 
+    def begin(self) -> None:
+        """An entry is about to be read."""
+        ...
+
+    def lost(self, entry: Entry) -> tuple[LostRange, ...]:
+        """What could not be read of an entry that was read since :meth:`begin`."""
+        ...
+
 
 def read_entry(entry: Entry, reader: Reader, address: str, limit: int) -> tuple[Buffer, list[Problem]]:
-    """The whole content; unreadable pieces are zeros and a problem.
+    """The whole content; unreadable pieces are zeros and a problem with their ranges.
 
     Raises:
         EncryptedVolumeError: The content is encrypted.
         EvidenceError: Nothing of it can be read.
     """
+    reader.begin()
     try:
         data: Buffer = reader.read_whole(entry, limit)
     except EncryptedVolumeError:
@@ -52,7 +68,8 @@ def read_entry(entry: Entry, reader: Reader, address: str, limit: int) -> tuple[
         missing = entry.size - len(data)
         message = f"{len(data)} of {entry.size} bytes could be read"
         return data, [Problem(address, "evidence/read", Reason.TRUNCATED, message, "", missing)]
-    return data, []
+    lost = reader.lost(entry)
+    return (blanked(data, lost), [lost_problem(address, entry.size, lost)]) if lost else (data, [])
 
 
 def read_in_pieces(entry: Entry, reader: Reader, address: str) -> tuple[Buffer, list[Problem]]:
@@ -67,7 +84,8 @@ def read_in_pieces(entry: Entry, reader: Reader, address: str) -> tuple[Buffer, 
             try:
                 piece = stream.read_at(offset, want)
             except EvidenceError as error:
-                piece, first = b"", first or f"offset {offset}: {error}"
+                piece = error.partial[:want] if isinstance(error, ReadFailedError) else b""
+                first = first or f"offset {offset + len(piece)}: {error}"
             data[offset : offset + len(piece)] = piece
             lost += want - len(piece)
     finally:
@@ -79,10 +97,16 @@ def read_in_pieces(entry: Entry, reader: Reader, address: str) -> tuple[Buffer, 
 
 
 class DigestingStream:
-    """Digests bytes as they are read in ascending order; windows may overlap."""
+    """Digests bytes as they are read in ascending order; windows may overlap.
 
-    def __init__(self, stream: Stream) -> None:
+    Args:
+        stream: The bytes; closed together with this.
+        alive: Called before each read.
+    """
+
+    def __init__(self, stream: Stream, alive: Callable[[], None] = lambda: None) -> None:
         self._stream = stream
+        self._alive = alive
         self._position = 0
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._sha1 = hashlib.sha1(usedforsecurity=False)
@@ -95,6 +119,7 @@ class DigestingStream:
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Bytes from ``offset`` on; those not read before are digested."""
+        self._alive()
         data = self._stream.read_at(offset, length)
         end = offset + len(data)
         if offset <= self._position < end:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from triage.case.reading import PendingEntry
 from triage.model.problem import Problem
-from triage.pipeline.messages import Results, SourceRef, WorkerSetup, WorkItem
+from triage.pipeline.messages import MoreVolumes, Results, SourceRef, WorkerSetup, WorkItem
 from triage.pipeline.progress import Progress, SilentObserver
 from triage.pipeline.queue import WorkQueue
 from triage.pipeline.run import Run
@@ -53,6 +53,12 @@ class Examination:
         self._queue = WorkQueue(pending, self._workers)
         self._began = self._committed = self._topped = time.monotonic()
         self._supervisor.run(self._queue)
+        self._commit()
+
+    def extend(self) -> None:
+        """Take in volumes that were found since the workers were started."""
+        setup = _setup(self._run)
+        self._supervisor.extend(MoreVolumes(setup.sources, setup.volumes))
 
     def close(self) -> None:
         """End the workers, and write what they had sent."""
@@ -87,7 +93,7 @@ class Examination:
             for problem in problems:
                 self._case.add_problem(problem)
             if death.given_up:
-                self._case.close_entry(entry.id)
+                self._case.close_entry(entry.id, death.reason)
         self._run.tell(problems)
         if death.given_up:
             self._run.tally.entries += 1
@@ -136,4 +142,5 @@ def _setup(run: Run) -> WorkerSetup:
         sources[number] = run.reference(source)
         for volume_id, volume, _ in run.case.volumes(number):
             volumes[volume_id] = (number, volume.name)
-    return WorkerSetup(sources, volumes, run.plan.rules, run.plan.limits, run.plan.cache, run.plan.space)
+    plan = run.plan
+    return WorkerSetup(sources, volumes, plan.rules, plan.limits, plan.cache, plan.space, plan.scope)

@@ -12,17 +12,19 @@ content may stand under many names.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from triage.content.decoders import Budget, decode
+from triage.content.decoders import Budget, Member, decode
 from triage.content.extractors import extract
 from triage.content.identify import identify
 from triage.detectors.keywords import KeywordDetector
+from triage.detectors.noise_file import NoiseFileDetector
 from triage.detectors.yara import YaraDetector
 from triage.errors import EncryptedVolumeError, EvidenceError, TriageError
+from triage.evidence.lost import LostRange, blanked, lost_problem
 from triage.model.address import Address, escape_name
-from triage.model.content import Child, ContentFacts, ContentNames, ContentType, Detection, TextSegment
+from triage.model.content import Child, ContentFacts, ContentNames, ContentType, Coverage, Detection, TextSegment
 from triage.model.entry import Entry
 from triage.model.problem import Problem, Reason
 from triage.model.result import EntryResult, SlackResult
@@ -30,10 +32,15 @@ from triage.pipeline.entry_reading import Buffer, DigestingStream, Reader, read_
 from triage.pipeline.facts import beginning_before, failed, merge, relative, skipped, sum_coverage
 from triage.pipeline.messages import NORMAL, RAW_ONLY
 from triage.pipeline.options import MIB, Limits
+from triage.pipeline.overclaimed import Part, PartStream, joined, moved, overclaimed_problem, stored_parts
 
 HEAD = 64 * 1024
 SPACE_TYPE = ContentType("application/octet-stream", "unallocated space", "none")
 """Type of what is no file: a piece begins anywhere, so its first bytes say nothing of the rest."""
+
+
+LEAST_BLANK = 1 << 20
+"""Bytes of free space from which on it is looked whether anything is stored of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,7 @@ class Detectors:
 
     keywords: KeywordDetector
     yara: YaraDetector | None
+    noise: NoiseFileDetector | None = None
 
 
 @dataclass(slots=True)
@@ -55,6 +63,10 @@ class _Content:
         address: Where it is.
         found: Keywords in it, once they were looked for: in the raw bytes first, then in each extracted text.
         problems: Met on the way to these.
+        segments: Decoded text, where it was extracted before.
+        is_sealed: Its own bytes are not searched: members that they hold may be out of scope.
+        is_cleared: It was looked through for privileged terms, and holds none.
+        is_withheld: It holds one.
     """
 
     data: Buffer
@@ -63,6 +75,10 @@ class _Content:
     address: Address
     found: list[Detection] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    segments: tuple[TextSegment, ...] | None = None
+    is_sealed: bool = False
+    is_cleared: bool = False
+    is_withheld: bool = False
 
 
 @dataclass(slots=True)
@@ -77,31 +93,46 @@ class Opened:
 
 
 class Examiner:
-    """Examines entries; remembers which contents it has seen."""
+    """Examines entries; remembers which contents it has seen.
+
+    Attributes:
+        alive: Called before each read of a large content, so that who watches sees that it goes on.
+    """
 
     def __init__(self, detectors: Detectors, limits: Limits) -> None:
         self._detectors = detectors
         self._limits = limits
         self._seen: set[bytes] = set()
+        self._zeros: dict[int, bytes] = {}
+        self.alive: Callable[[], None] = lambda: None
 
     def examine(self, entry_id: int, entry: Entry, reader: Reader, level: int = NORMAL) -> EntryResult:
         """The outcome of one entry; never raises for bad evidence."""
         opened = self.open(entry_id, entry, reader)
         return opened if isinstance(opened, EntryResult) else self.finish(opened, level)
 
-    def open(self, entry_id: int, entry: Entry, reader: Reader) -> Opened | EntryResult:
-        """Read and identify an entry; the outcome where it is large, unreadable or was seen before."""
+    def open(self, entry_id: int, entry: Entry, reader: Reader, *, is_image: bool = False) -> Opened | EntryResult:
+        """Read and identify an entry; the outcome where it is large, unreadable or was seen before.
+
+        Args:
+            entry_id: Number in the case.
+            entry: What to read.
+            reader: Of its volume.
+            is_image: What is in it is walked as a volume, so a large one is only digested here.
+        """
         address = str(entry.address)
         try:
             if entry.size > self._limits.whole_bytes:
-                return self._examine_large(entry_id, entry, reader)
+                return self._examine_large(entry_id, entry, reader, is_image=is_image)
+            if entry.address.is_bare_space and (blank := self._blank(entry_id, entry, reader)) is not None:
+                return blank
             data, problems = read_entry(entry, reader, address, self._limits.whole_bytes)
         except EncryptedVolumeError as error:
             return _unread(entry_id, entry, address, Reason.ENCRYPTED, error)
         except EvidenceError as error:
             return _unread(entry_id, entry, address, Reason.UNREADABLE, error)
         sha256 = hashlib.sha256(data).digest()
-        if entry.address.space:
+        if entry.address.is_bare_space:
             content_type = SPACE_TYPE
         else:
             content_type = identify(bytes(data[:HEAD]), len(data), entry.address.name)
@@ -110,6 +141,15 @@ class Examiner:
         owned = reader.space.owned_length(entry) if entry.address.space else len(data)
         opened = Opened(entry_id, content, sha256, tuple(problems), owned)
         return self._known(opened) or opened
+
+    def _blank(self, entry_id: int, entry: Entry, reader: Reader) -> EntryResult | None:
+        """The outcome of a piece of space of which nothing is stored, where one of its length was seen; else None."""
+        if entry.size < LEAST_BLANK or not reader.space.is_blank(entry):
+            return None
+        if entry.size not in self._zeros:
+            self._zeros[entry.size] = hashlib.sha256(bytes(entry.size)).digest()
+        content = _Content(b"", _names(entry.address, str(entry.address), SPACE_TYPE, ""), SPACE_TYPE, entry.address)
+        return self._known(Opened(entry_id, content, self._zeros[entry.size], (), entry.size))
 
     def search(self, opened: Sequence[Opened]) -> None:
         """Look for the keywords of several small entries at once; what fails is left to each alone."""
@@ -137,17 +177,30 @@ class Examiner:
             facts = beginning_before(facts, opened.owned)
         if opened.problems:
             facts = replace(facts, md5="", sha1="", sha256="")
-        else:
+        elif not self._is_unlike(opened):
             self._seen.add(opened.sha256)
         facts = relative(facts, content.names.address)
         digest = facts.sha256 or f"entry-{opened.entry_id}"
         named = self._named(content)
         return EntryResult(opened.entry_id, digest, facts, content.content_type, named, opened.problems)
 
-    def with_slack(self, result: EntryResult, slack: Entry, data: bytes, left: int) -> EntryResult:
-        """The outcome of an entry with that of the slack behind it, of which ``left`` bytes were not read."""
+    def with_slack(
+        self, result: EntryResult, slack: Entry, data: Buffer, left: int, lost: tuple[LostRange, ...] = ()
+    ) -> EntryResult:
+        """The outcome of an entry with that of the slack behind it.
+
+        Args:
+            result: Of the entry.
+            slack: What lies behind it.
+            data: Its bytes.
+            left: Bytes that were not read.
+            lost: What could not be read; taken as zeros.
+        """
         address = str(slack.address)
         problems = result.problems
+        if lost:
+            data = blanked(data, lost)
+            problems = (*problems, lost_problem(address, slack.size, lost))
         if left:
             message = f"{left} bytes of slack behind the first {len(data)} were not searched"
             problem = Problem(address, "pipeline/examine", Reason.LIMIT, message, "search it with another tool", left)
@@ -163,10 +216,14 @@ class Examiner:
 
     def _known(self, opened: Opened) -> EntryResult | None:
         """The outcome of a whole content that was seen before, None where it was not."""
-        if opened.problems or opened.sha256 not in self._seen:
+        if opened.problems or opened.sha256 not in self._seen or self._is_unlike(opened):
             return None
         content = opened.content
         return EntryResult(opened.entry_id, opened.sha256.hex(), None, content.content_type, self._named(content))
+
+    def _is_unlike(self, opened: Opened) -> bool:
+        """Whether the facts of a content may differ from those of its copies elsewhere."""
+        return False
 
     # --- whole contents -----------------------------------------------------------------------------------------
     def _facts(self, content: _Content, budget: Budget, level: int, sha256: str = "") -> ContentFacts:
@@ -179,8 +236,10 @@ class Examiner:
                 parts.insert(1, skipped("yara", len(data)))
             else:
                 parts.insert(1, self._run(self._detectors.yara, content))
+        if self._detectors.noise is not None and not content.address.is_bare_space:
+            parts.append(self._detectors.noise.scan(data, content.names, content.content_type))
         problems = list(content.problems)
-        opens = level < RAW_ONLY and not content.address.space
+        opens = level < RAW_ONLY and not content.address.is_bare_space
         children = self._children(content, budget, level, problems) if opens else []
         hits, counts = merge(parts)
         for part in parts:
@@ -218,7 +277,7 @@ class Examiner:
         for number, content in enumerate(contents):
             content.found = [raw[number] if raw else self._run(keywords, content)]
         segments = [
-            self._segments(content) if texts and keywords.has_terms and not content.address.space else ()
+            self._segments(content) if texts and keywords.has_terms and not content.address.is_bare_space else ()
             for content in contents
         ]
         try:
@@ -242,7 +301,7 @@ class Examiner:
         """Members of a container, examined the same way."""
         children: list[Child] = []
         try:
-            for member in decode(content.content_type, memoryview(content.data), content.address, budget) or ():
+            for member in self._members(content, budget):
                 if isinstance(member, Problem):
                     problems.append(member)
                     continue
@@ -264,22 +323,35 @@ class Examiner:
             )
         return children
 
+    def _members(self, content: _Content, budget: Budget) -> Iterable[Member | Problem]:
+        """What a decoder gives of a content."""
+        return decode(content.content_type, memoryview(content.data), content.address, budget) or ()
+
     def _named(self, content: _Content) -> Detection | None:
         """Hits of rules that read the name."""
         yara = self._detectors.yara
         return yara.scan_named(content.data, content.names) if yara is not None and yara.has_externals else None
 
     # --- large contents -----------------------------------------------------------------------------------------
-    def _examine_large(self, entry_id: int, entry: Entry, reader: Reader) -> EntryResult:
-        """Digests, type and keywords of what is too large for one buffer."""
+    def _examine_large(self, entry_id: int, entry: Entry, reader: Reader, *, is_image: bool) -> EntryResult:
+        """Digests, type and keywords of what is too large for one buffer; no keywords of what is walked as an image."""
         address = str(entry.address)
-        stream = DigestingStream(reader.open_entry(entry))
+        reader.begin()
+        claimed = stored_parts(entry, reader)
+        if claimed is not None:
+            return self._examine_parts(entry_id, entry, reader, claimed)
+        stream = DigestingStream(reader.open_entry(entry), self.alive)
         try:
             head = stream.read_at(0, HEAD)
             content_type = identify(head, entry.size, entry.address.name)
             names = _names(entry.address, address, content_type, entry.owner)
-            found = self._detectors.keywords.scan_stream(stream, names)
+            if is_image:
+                found = Detection((), (), (), Coverage("keywords"))
+            else:
+                found = self._detectors.keywords.scan_stream(stream, names)
             md5, sha1, sha256 = stream.finish()
+            noise = self._detectors.noise
+            parts = [found, *([noise.scan_stream(stream, names, content_type)] if noise is not None else [])]
         finally:
             stream.close()
         limit = Problem(
@@ -290,19 +362,52 @@ class Examiner:
             "scan again with a larger --max-whole",
             entry.size,
         )
-        not_run = [skipped("yara", entry.size)] if self._detectors.yara is not None else []
+        not_run = [skipped("yara", entry.size)] if self._detectors.yara is not None and not is_image else []
+        lost = reader.lost(entry)
+        problems = (lost_problem(address, entry.size, lost),) if lost else ()
+        if lost:
+            md5, sha1, sha256 = "", "", ""
         facts = ContentFacts(
             size=entry.size,
             md5=md5,
             sha1=sha1,
             sha256=sha256,
             content_type=content_type,
-            hits=found.hits,
-            counts=found.counts,
-            problems=(*found.problems, limit),
+            hits=merge(parts)[0],
+            counts=merge(parts)[1],
+            problems=found.problems if is_image else (*found.problems, limit),
             coverage=sum_coverage([found, *not_run]),
         )
-        return EntryResult(entry_id, sha256, relative(facts, address), content_type)
+        digest = sha256 or f"entry-{entry_id}"
+        return EntryResult(entry_id, digest, relative(facts, address), content_type, None, problems)
+
+    def _examine_parts(self, entry_id: int, entry: Entry, reader: Reader, parts: Sequence[Part]) -> EntryResult:
+        """Type and keywords of what is stored of an entry that declares more than its volume can hold."""
+        address = str(entry.address)
+        stream = reader.open_entry(entry)
+        try:
+            content_type = identify(stream.read_at(0, HEAD), entry.size, entry.address.name)
+            names = _names(entry.address, address, content_type, entry.owner)
+            scan = self._detectors.keywords.scan_stream
+            found = joined([moved(scan(PartStream(stream, *part, self.alive), names), part[0]) for part in parts])
+        finally:
+            stream.close()
+        problems = (*found.problems, overclaimed_problem(address, entry, parts, reader.space.room))
+        lost = reader.lost(entry)
+        hits, counts = merge([found])
+        facts = ContentFacts(
+            size=entry.size,
+            md5="",
+            sha1="",
+            sha256="",
+            content_type=content_type,
+            hits=hits,
+            counts=counts,
+            problems=problems,
+            coverage=sum_coverage([found, *([skipped("yara", 0)] if self._detectors.yara is not None else [])]),
+        )
+        told = (lost_problem(address, entry.size, lost),) if lost else ()
+        return EntryResult(entry_id, f"entry-{entry_id}", relative(facts, address), content_type, None, told)
 
 
 def _text_problem(content: _Content, error: Exception) -> Problem:

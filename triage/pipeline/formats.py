@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from triage.content.libmagic import libmagic_status
 from triage.detectors import DETECTORS
-from triage.evidence.filesystems import FILE_SYSTEMS
+from triage.evidence.filesystems import FILE_SYSTEMS, SECOND
 from triage.evidence.volumes.layers import LAYERS
 from triage.reporters import REPORTERS
 
@@ -43,7 +43,7 @@ def every_format() -> Iterator[FormatUnit]:
             yield FormatUnit(room, unit.name, getattr(unit, "summary", ""), missing)
     for layer in LAYERS:
         yield FormatUnit("layer", layer.name, layer.summary, layer.unavailable())
-    for system in FILE_SYSTEMS:
+    for system in (*FILE_SYSTEMS, *SECOND):
         yield FormatUnit("file system", system.name, system.summary, system.unavailable())
     summary = "refines types that the table of signatures leaves open"
     yield FormatUnit("type", "libmagic", summary, libmagic_status())

@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from triage.case.schema import ALLOC_INODE, ALLOC_NAME
-from triage.evidence import Evidence, Keychain, open_evidence
+from triage.evidence import Evidence, Keychain, LostSearch, open_evidence
+from triage.evidence.inner_images import InnerImage
+from triage.evidence.native_calls import Place, leave_out
 from triage.model.address import Address
 from triage.model.entry import Entry, EntryType
 from triage.model.packed import Packed
 from triage.model.problem import Problem
 from triage.model.result import EntryResult
 from triage.model.rules import RuleSet
+from triage.model.scope import Scope
+from triage.model.volume import Volume
 from triage.pipeline.options import Limits
 
 # Levels of care: a worker died on this entry before.
@@ -33,12 +37,20 @@ class SourceRef:
         name: Name of the source.
         as_raw: As asked for at the start.
         keychain: Secrets for what is encrypted.
+        images: Files in it that are images themselves.
+        volumes: Those of the case, so that lost ones are not searched for again.
+        readers: Name of a volume and who reads its file system, where the usual reader does not.
+        left_out: Places that a library did not return from opening.
     """
 
     paths: tuple[Path, ...]
     name: str
     as_raw: bool
     keychain: Keychain
+    images: tuple[InnerImage, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    readers: tuple[tuple[str, str], ...] = ()
+    left_out: tuple[Place, ...] = ()
 
     def open(self) -> Evidence:
         """The evidence, without the layers that are not asked for.
@@ -46,7 +58,18 @@ class SourceRef:
         Raises:
             EvidenceError: It does not open.
         """
-        return open_evidence(self.paths, name=self.name, as_raw=self.as_raw, keychain=self.keychain, layers=False)
+        leave_out(self.left_out)
+        evidence = open_evidence(
+            self.paths,
+            name=self.name,
+            as_raw=self.as_raw,
+            keychain=self.keychain,
+            layers=False,
+            lost=LostSearch(self.volumes),
+        )
+        evidence.add_images(self.images)
+        evidence.use_readers(dict(self.readers))
+        return evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +83,7 @@ class WorkerSetup:
         limits: Limits for each entry.
         cache: Folder for compiled databases.
         space: Look at the slack of what is examined too.
+        scope: What may be looked at, None for everything.
     """
 
     sources: dict[int, SourceRef]
@@ -68,6 +92,20 @@ class WorkerSetup:
     limits: Limits
     cache: Path | None
     space: bool = True
+    scope: Scope | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MoreVolumes:
+    """To a worker: volumes that were found after it was started.
+
+    Attributes:
+        sources: As in :class:`WorkerSetup`, all of them.
+        volumes: Likewise.
+    """
+
+    sources: dict[int, SourceRef]
+    volumes: dict[int, tuple[int, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +127,15 @@ class WorkItem(Packed):
     alloc_name: bool
     alloc_inode: bool
     owner: str
+    is_image: bool = False
     level: int = 0
 
     @classmethod
     def from_row(cls, entry_id: int, row: tuple[Any, ...], level: int) -> WorkItem:
         """From ``Case.work_rows``."""
-        *reading, flags, owner = row
+        *reading, flags, owner, is_image = row
         allocated = (bool(flags & ALLOC_NAME), bool(flags & ALLOC_INODE))
-        return cls(*(entry_id, *reading, *allocated, owner, level))
+        return cls(*(entry_id, *reading, *allocated, owner, bool(is_image), level))
 
     def entry(self, evidence: str, volume: str) -> Entry:
         """The entry, as a file system reads it."""

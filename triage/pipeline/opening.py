@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from triage.errors import EncryptedVolumeError, EvidenceError
-from triage.evidence import open_evidence
+from triage.errors import EncryptedVolumeError, EvidenceError, ProcessDiedError
+from triage.evidence.inner_images import is_inside_image
 from triage.model.problem import Problem, Reason
+from triage.pipeline.apart import open_apart
+from triage.pipeline.left_out import store_places, stored_places
+from triage.pipeline.messages import SourceRef
 from triage.pipeline.run import Run
+from triage.pipeline.scoping import leaves_out_source, settled
 
 
 def open_sources(run: Run) -> tuple[tuple[str, EvidenceError], ...]:
@@ -29,15 +33,17 @@ def open_sources(run: Run) -> tuple[tuple[str, EvidenceError], ...]:
         if resolved in known:
             _open_again(run, resolved, *known[resolved])
             continue
+        if leaves_out_source(run, paths):
+            continue
         name = _distinct(paths[0].name, taken)
         try:
             _open(run, resolved, name)
             taken.add(name)
         except EvidenceError as error:
             unopened.append((str(paths[0]), error))
-            problem = Problem(
-                name, f"evidence/{error.code}", Reason.UNSUPPORTED, str(error), error.hint or "", _size_of(resolved)
-            )
+            reason = Reason.CRASHED if isinstance(error, ProcessDiedError) else Reason.UNSUPPORTED
+            stage = f"evidence/{error.code}"
+            problem = Problem(name, stage, reason, str(error), error.hint or "", _size_of(resolved))
             run.remember([problem])
             case.audit("evidence-not-opened", name=str(paths[0]), reason=str(error))
     if not case.evidence() and unopened:
@@ -46,20 +52,25 @@ def open_sources(run: Run) -> tuple[tuple[str, EvidenceError], ...]:
 
 
 def _open(run: Run, paths: tuple[Path, ...], name: str) -> None:
-    with open_evidence(paths, name=name, as_raw=run.plan.as_raw, keychain=run.plan.keychain) as evidence:
-        with run.case.transaction():
-            run.case.add_evidence(evidence.source, evidence.volumes, evidence.problems)
-        run.tell(evidence.problems)
-        run.case.audit(
-            "evidence-opened",
-            name=name,
-            container=evidence.source.container,
-            size=evidence.source.size,
-            stored_hashes=evidence.source.stored_hashes,
-            volumes=len(evidence.volumes),
-        )
-        _tell_attempts(run)
-        run.observer.opened(name, len(evidence.volumes))
+    source = SourceRef(paths, name, run.plan.as_raw, run.plan.keychain)
+    opened = open_apart(
+        source, searches=_searches(run), progress=lambda done, total: run.observer.searching(name, done, total)
+    )
+    problems = settled(run, opened.problems)
+    with run.case.transaction():
+        run.case.add_evidence(opened.source, opened.volumes, problems)
+        store_places(run.case, name, opened.left_out)
+    run.tell(problems)
+    run.case.audit(
+        "evidence-opened",
+        name=name,
+        container=opened.source.container,
+        size=opened.source.size,
+        stored_hashes=opened.source.stored_hashes,
+        volumes=len(opened.volumes),
+    )
+    _tell_attempts(run)
+    run.observer.opened(name, len(opened.volumes))
 
 
 def _open_again(run: Run, paths: tuple[Path, ...], number: int, name: str) -> None:
@@ -67,17 +78,25 @@ def _open_again(run: Run, paths: tuple[Path, ...], number: int, name: str) -> No
     stored = [volume for _, volume, _ in run.case.volumes(number)]
     if not len(run.plan.keychain) and not any(volume.parent for volume in stored):
         return
-    with open_evidence(paths, name=name, as_raw=run.plan.as_raw, keychain=run.plan.keychain) as evidence:
-        opened = {volume.name for volume in evidence.volumes}
-        missing = [volume.name for volume in stored if volume.name not in opened]
-        if missing:
-            raise EncryptedVolumeError(
-                f"{name}: {', '.join(missing[:8])} could be opened before and cannot now",
-                hint="give the same passwords and key files as before",
-            )
-        with run.case.transaction():
-            run.case.reopen(number, name, evidence.volumes, evidence.problems)
-        _tell_attempts(run)
+    left_out = stored_places(run.case, name)
+    source = SourceRef(paths, name, run.plan.as_raw, run.plan.keychain, left_out=left_out)
+    found = open_apart(source, searches=_searches(run))
+    names = {volume.name for volume in found.volumes}
+    missing = [volume.name for volume in stored if volume.name not in names and not is_inside_image(volume.name)]
+    if missing:
+        raise EncryptedVolumeError(
+            f"{name}: {', '.join(missing[:8])} could be opened before and cannot now",
+            hint="give the same passwords and key files as before",
+        )
+    with run.case.transaction():
+        run.case.reopen(number, name, found.volumes, settled(run, found.problems))
+        store_places(run.case, name, found.left_out)
+    _tell_attempts(run)
+
+
+def _searches(run: Run) -> bool:
+    """Whether volumes that no table names may be looked for: that reads space that no file owns."""
+    return run.plan.scope is None or run.plan.scope.space
 
 
 def _tell_attempts(run: Run) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from triage.evidence.keychain import Keychain
 from triage.model.rules import RuleSet
+from triage.model.scope import Scope
 
 MIB = 1 << 20
 
@@ -58,6 +59,7 @@ class ScanPlan:
         as_raw: Take images that no layer claims as raw bytes.
         cache: Folder for compiled rule databases, None for none.
         keychain: Secrets for what is encrypted.
+        scope: What may be looked at, None for everything.
         command: The command line, for the audit log; without secrets.
     """
 
@@ -71,12 +73,15 @@ class ScanPlan:
     cache: Path | None = None
     keychain: Keychain = field(default_factory=Keychain)
     command: tuple[str, ...] = ()
+    scope: Scope | None = None
 
     def result_options(self) -> dict[str, str]:
         """The options that change the result, as text; a case is resumed only with the same."""
         options = {name: str(value) for name, value in asdict(self.limits).items() if name not in _CLOCK_LIMITS}
         options["as_raw"] = str(self.as_raw).lower()
         options["space"] = str(self.space).lower()
+        if self.scope is not None:
+            options["scope"] = self.scope.digest
         return options
 
 

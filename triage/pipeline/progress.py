@@ -46,6 +46,9 @@ class Observer(Protocol):
     def opened(self, name: str, volumes: int) -> None:
         """An evidence source was opened."""
 
+    def searching(self, name: str, done: int, total: int) -> None:
+        """So many bytes that no volume owns are searched for lost volumes."""
+
     def listing(self, name: str, volume: str, entries: int) -> None:
         """So many entries of a volume are listed."""
 
@@ -63,6 +66,9 @@ class SilentObserver:
     """Watches without a word."""
 
     def opened(self, name: str, volumes: int) -> None:
+        """Nothing."""
+
+    def searching(self, name: str, done: int, total: int) -> None:
         """Nothing."""
 
     def listing(self, name: str, volume: str, entries: int) -> None:

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from triage.case import Case
 from triage.model.problem import Problem
 from triage.model.volume import EvidenceSource
+from triage.pipeline.left_out import stored_places
 from triage.pipeline.messages import SourceRef
 from triage.pipeline.options import ScanPlan
 from triage.pipeline.progress import Observer
+from triage.pipeline.readers import stored_readers
+from triage.pipeline.scope_match import ScopeMatcher
 
 
 @dataclass(slots=True)
@@ -34,10 +37,12 @@ class Run:
     Attributes:
         tally: What was counted so far.
         started: Seconds of the monotonic clock.
+        matcher: Decides what is in scope; None where everything is.
     """
 
     def __init__(self, plan: ScanPlan, case: Case, observer: Observer) -> None:
         self.plan = plan
+        self.matcher = ScopeMatcher(plan.scope) if plan.scope is not None else None
         self.case = case
         self.observer = observer
         self.tally = Tally()
@@ -45,7 +50,14 @@ class Run:
 
     def reference(self, source: EvidenceSource) -> SourceRef:
         """How another process opens a source."""
-        return SourceRef(source.paths, source.name, self.plan.as_raw, self.plan.keychain)
+        number = next(number for number, known in self.case.evidence() if known.name == source.name)
+        images = self.case.inner_images(number)
+        volumes = tuple(volume for _, volume, _ in self.case.volumes(number))
+        readers = tuple(stored_readers(self.case, source.name).items())
+        left_out = stored_places(self.case, source.name)
+        return SourceRef(
+            source.paths, source.name, self.plan.as_raw, self.plan.keychain, images, volumes, readers, left_out
+        )
 
     def remember(self, problems: Sequence[Problem]) -> None:
         """Write problems to the case, and tell them."""

@@ -16,13 +16,18 @@ import triage
 from triage.case import Case
 from triage.errors import CaseError, EvidenceError
 from triage.pipeline.examination import Examination
+from triage.pipeline.images import images_wait, open_images
 from triage.pipeline.listing import is_listed, list_volumes
 from triage.pipeline.opening import open_sources
 from triage.pipeline.options import ScanPlan
 from triage.pipeline.progress import Observer, SilentObserver
 from triage.pipeline.run import Run
+from triage.pipeline.scoping import adopt, check_evidence, finish
 from triage.pipeline.versions import library_versions
 from triage.ranking.assemble import rank_case
+
+TRIES = 3
+"""Times that entries are handed out again whose results were lost with a worker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,9 @@ def run_scan(plan: ScanPlan, observer: Observer | None = None) -> ScanOutcome:
         EvidenceError: No source could be opened.
         CaseError: The case is in use, of another version, or made with other rules or options.
         OutputNotWritableError: The case cannot be written.
+        ScopeError: The scope leaves nothing, or is not that of the case.
     """
+    check_evidence(plan)
     with Case.create(plan.case) as case:
         return _scan(Run(plan, case, observer or SilentObserver()))
 
@@ -65,18 +72,40 @@ def _scan(run: Run) -> ScanOutcome:
     unopened: tuple[tuple[str, EvidenceError], ...] = ()
     try:
         unopened = open_sources(run)
-        if run.case.pending() or not is_listed(run):
+        if not _is_done(run):
             examination = Examination(run)
             try:
-                list_volumes(run)
-                examination.run()
+                _examine_all(run, examination)
             finally:
                 examination.close()
     except KeyboardInterrupt:
         interrupted = True
-    complete = not interrupted and not run.case.pending() and is_listed(run)
+    complete = not interrupted and _is_done(run)
     _finish(run, before, complete=complete)
     return ScanOutcome(complete, interrupted, unopened)
+
+
+def _is_done(run: Run) -> bool:
+    """Nothing is left to list, to examine or to look into."""
+    return not run.case.pending() and is_listed(run) and not images_wait(run)
+
+
+def _examine_all(run: Run, examination: Examination) -> None:
+    """List and examine volumes, then those of the images that lie in them, until there is nothing new."""
+    left = TRIES
+    while left:
+        if list_volumes(run):
+            examination.extend()
+        if open_images(run):
+            examination.extend()
+            continue
+        examination.run()
+        if open_images(run):
+            examination.extend()
+        elif not run.case.pending():
+            return
+        else:
+            left -= 1
 
 
 def _prepare(run: Run) -> float:
@@ -89,6 +118,7 @@ def _prepare(run: Run) -> float:
             "the case was made with other rules or another profile",
             hint="name another --case, or use the same rules to continue",
         )
+    adopt(run, is_new=known is None)
     if known is not None and case.meta("options") != options:
         raise CaseError("the case was made with other limits", hint="name another --case, or use the same limits")
     stored = case.meta("run")
@@ -125,6 +155,7 @@ def _prepare(run: Run) -> float:
 
 def _finish(run: Run, before: float, *, complete: bool) -> None:
     case = run.case
+    finish(run)
     findings = rank_case(case)
     stored = case.meta("run")
     state = dict(stored) if isinstance(stored, dict) else {}

@@ -21,7 +21,17 @@ from typing import Any
 from triage.case.reading import PendingEntry
 from triage.errors import TriageError
 from triage.model.problem import Problem, Reason
-from triage.pipeline.messages import BEGUN, ENTRY, PLACES, RAW_ONLY, TOGETHER, Results, WorkerSetup, WorkItem
+from triage.pipeline.messages import (
+    BEGUN,
+    ENTRY,
+    PLACES,
+    RAW_ONLY,
+    TOGETHER,
+    MoreVolumes,
+    Results,
+    WorkerSetup,
+    WorkItem,
+)
 from triage.pipeline.processes import reap
 from triage.pipeline.queue import WorkQueue
 
@@ -123,6 +133,13 @@ class Supervisor:
                 self._check_time(worker, queue)
             self._tick()
 
+    def extend(self, more: MoreVolumes) -> None:
+        """Tell all workers, and those that come, of volumes that were found meanwhile."""
+        self._setup = replace(self._setup, sources=more.sources, volumes=more.volumes)
+        for worker in self._workers:
+            with contextlib.suppress(OSError):  # dead; its end is dealt with when its pipe is read
+                worker.connection.send(more)
+
     def close(self) -> None:
         """End all workers."""
         for worker in self._workers:
@@ -183,7 +200,9 @@ class Supervisor:
         entry = worker.outstanding.get(worker.marker[ENTRY])
         if entry is None:
             return
-        allowed = self._setup.limits.entry_seconds(entry.size)
+        limits = self._setup.limits
+        # Larger contents are read in windows, and each of them counts as a beginning.
+        allowed = limits.entry_seconds(min(entry.size, limits.whole_bytes))
         if time.monotonic_ns() - worker.marker[BEGUN] > allowed * 1e9:
             worker.process.kill()
             self._bury(worker, queue, Reason.TIMEOUT)

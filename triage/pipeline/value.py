@@ -69,7 +69,8 @@ class Valuer:
     def value(self, entry: Entry) -> tuple[float, str]:
         """Value 0..1 and the name of the place."""
         if entry.address.space:
-            return 0.2, "unallocated space"
+            kind = _by_kind(entry.address.path.rpartition(b".")[2], False) if entry.address.path else 0.0
+            return 0.2 + kind, "unallocated space"
         path = entry.address.path.lower()
         folder, _, name = path.rpartition(b"/")
         base, place, groups = self._folders.get(folder) or self._folder(folder)

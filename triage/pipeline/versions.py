@@ -10,6 +10,7 @@ import triage
 
 _DISTRIBUTIONS = (
     "pytsk3", "yara-python", "boreal-python", "hyperscan", "numpy", "google-re2", "python-magic", "libewf-python",
+    "libfsext-python", "libfsfat-python", "libfshfs-python", "libfsntfs-python",
 )  # fmt: skip
 
 

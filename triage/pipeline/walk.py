@@ -1,30 +1,43 @@
-"""Listing the entries of a volume, in a process of its own.
+"""What a process does that lists the entries of a volume; ``listing_attempts`` starts it, watches it, and starts again.
 
-Reading a directory can loop for ever inside the file-system library, so a walk runs where it can be killed: the child
-says which directory it is about to open, and where that takes too long it is killed and the walk starts again without
-that directory, which becomes a problem.
+Reading a directory can loop for ever inside the file-system library, so a walk runs where it can be killed, and says
+which directory it is about to open.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from triage.errors import EvidenceError, TriageError
+from triage.errors import EncryptedVolumeError, EvidenceError, LimitExceededError, ReadFailedError, TriageError
 from triage.evidence import Evidence, FileSystem
+from triage.evidence.accounting import Accounting
+from triage.evidence.inner_images import is_inside_image
+from triage.evidence.interface import NO_FREE_SPACE
+from triage.evidence.unowned import Space, VolumeReader
 from triage.model.address import Address
 from triage.model.entry import Entry, EntryState, EntryType
 from triage.model.problem import Problem, Reason
+from triage.model.scope import Scope
 from triage.model.volume import Allocation, Volume
+from triage.pipeline.books import Books
+from triage.pipeline.carving import carved_files
 from triage.pipeline.messages import SourceRef
-from triage.pipeline.processes import become_child, reap
+from triage.pipeline.processes import become_child
+from triage.pipeline.scope_match import OVERWRITTEN
+from triage.pipeline.scope_space import Bounds
+
+Listed = Entry | Problem | Accounting
+"""What a walk sends; the accounting comes last, where there is one."""
 
 BATCH = 2000
-MAX_RESTARTS = 50
+DIRECTORY, BEGUN, OPENED = 0, 1, 2
+"""Places in the memory that a walk shares with who watches it: the metadata address of the directory that it is about
+to open, when that was, and whether the file system is open."""
+PLACES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,67 +48,207 @@ class WalkRequest:
         source: The evidence.
         volume: The volume, or the gap.
         space: List the space that no file owns too.
+        shared: Bytes at the beginning of the volume that another one accounts for.
         skip: Metadata addresses not to descend into.
+        scope: What may be looked at, None for everything.
+        is_last: There is no other reader to try: also a list without a single name is one.
     """
 
     source: SourceRef
     volume: Volume
     space: bool
+    shared: int = 0
     skip: frozenset[int] = frozenset()
+    scope: Scope | None = None
+    is_last: bool = False
 
 
-def _walk_process(request: WalkRequest, connection: Connection, heartbeat: Any) -> None:
-    """Body of the child: sends lists of entries and problems, then None."""
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """From a walk: it ends here, not at the end of the volume.
+
+    Attributes:
+        reason: Why.
+        words: What happened.
+        hint: What to try.
+        is_final: Nothing else is to be tried: the volume is encrypted, or the evidence itself does not open.
+        is_empty: The file system opened and gave not a single name, so its first structures may be what is damaged.
+    """
+
+    reason: Reason
+    words: str
+    hint: str = ""
+    is_final: bool = False
+    is_empty: bool = False
+
+
+class _NotListedError(Exception):
+    """The file system does not open, or gives nothing."""
+
+    def __init__(self, stopped: Stopped) -> None:
+        super().__init__(stopped.words)
+        self.stopped = stopped
+
+
+def walk_process(request: WalkRequest, connection: Connection, heartbeat: Any) -> None:
+    """Body of the child: sends lists of entries and problems, and what stopped it, then None."""
     become_child(address_space=0)
 
     def entering(meta_address: int, path: bytes) -> None:
-        heartbeat[0] = meta_address
-        heartbeat[1] = time.monotonic_ns()
+        heartbeat[DIRECTORY] = meta_address
+        heartbeat[BEGUN] = time.monotonic_ns()
+        heartbeat[OPENED] = 1
 
-    batch: list[Entry | Problem] = []
-    where = f"{request.source.name} {request.volume.name}:/"
+    batch: list[Listed] = []
+    books = Books(request.volume, request.shared)
+    stopped: Stopped | None = None
     try:
         with request.source.open() as evidence:
-            for item in _items(evidence, request, entering):
+            for item in _items(evidence, request, entering, books):
+                books.note(item)
                 batch.append(item)
                 if len(batch) >= BATCH:
                     connection.send(batch)
                     batch = []
+            met = _met(evidence)
+            for problem in met:
+                books.note(problem)
+            entering(0, b"")
+            accounting = books.close()
+            batch += met if accounting is None else [*met, accounting]
+    except _NotListedError as error:
+        batch, stopped = [], error.stopped
     except TriageError as error:
-        batch.append(
-            Problem(where, f"evidence/{error.code}", Reason.CORRUPT, f"listing stopped: {error}", error.hint or "")
-        )
+        accounting = books.close(stopped=True)
+        batch += [] if accounting is None else [accounting]
+        is_final = not heartbeat[OPENED]
+        stopped = Stopped(_reason(error), f"stopped: {error}", error.hint or "", is_final)
     except MemoryError:
-        batch.append(Problem(where, "pipeline/walk", Reason.LIMIT, "listing stopped: memory exhausted"))
+        stopped = Stopped(Reason.LIMIT, "stopped: memory exhausted")
     connection.send(batch)
+    if stopped is not None:
+        connection.send(stopped)
     connection.send(None)
     connection.close()
 
 
+def _reason(error: TriageError) -> Reason:
+    if isinstance(error, EncryptedVolumeError):
+        return Reason.ENCRYPTED
+    if isinstance(error, LimitExceededError):
+        return Reason.LIMIT
+    return Reason.UNREADABLE if isinstance(error, ReadFailedError) else Reason.CORRUPT
+
+
+def _open(evidence: Evidence, name: str) -> VolumeReader:
+    """The reader of a volume.
+
+    Raises:
+        _NotListedError: The file system does not open, and other readers may be tried.
+        EncryptedVolumeError: It needs a key.
+    """
+    try:
+        return evidence.reader(name)
+    except EncryptedVolumeError:
+        raise
+    except EvidenceError as error:
+        raise _NotListedError(Stopped(_reason(error), f"refuses it: {error}", error.hint or "")) from error
+
+
+def _met(evidence: Evidence) -> list[Problem]:
+    """Damage of the media met while listing: what a directory held there was not listed."""
+    known = set(evidence.problems)
+    return [problem for problem in evidence.read_problems() if problem not in known]
+
+
 def _items(
-    evidence: Evidence, request: WalkRequest, entering: Callable[[int, bytes], None]
+    evidence: Evidence, request: WalkRequest, entering: Callable[[int, bytes], None], books: Books
 ) -> Iterator[Entry | Problem]:
     """Entries of the file system, then the space that neither they nor deleted entries own."""
     volume = request.volume
     if volume.allocation is not Allocation.ALLOCATED:
-        yield from evidence.gap(volume).entries()
+        yield from _space(request, evidence.gap(volume), [], None, entering)
         return
-    reader = evidence.reader(volume.name)
+    reader = books.reader = _open(evidence, volume.name)
+    bounds = _bounds(request, reader)
     owned: list[tuple[int, int]] = []
     if reader.file_system is not None:
         entering(0, b"")
-        for item in reader.file_system.walk(skip=request.skip, entering=entering):
+        skip = request.skip | _not_looked_for(request.scope, reader.file_system.name)
+        for item in _named(reader.file_system.walk(skip=skip, entering=entering), request):
+            if bounds is not None and isinstance(item, Entry) and is_examined(item):
+                item = bounds.entry(item)
             yield item
             if request.space and isinstance(item, Entry):
                 owned += _claimed(reader.file_system, item)
     if request.space:
-        entering(0, b"")
-        yield from reader.space.entries(owned)
+        yield from _space(request, reader.space, owned, bounds, entering)
+
+
+def _named(items: Iterator[Entry | Problem], request: WalkRequest) -> Iterator[Entry | Problem]:
+    """Items of a file system.
+
+    Raises:
+        _NotListedError: At the end, where there was a problem and not a single name.
+    """
+    first: Problem | None = None
+    is_empty = not request.is_last
+    for item in items:
+        if isinstance(item, Problem):
+            first = first or item
+        elif is_empty and item.alloc_name and not (item.virtual or item.orphan):
+            is_empty = False
+        yield item
+    if is_empty and first is not None:
+        raise _NotListedError(Stopped(first.reason, f"gives no name of it: {first.message}", is_empty=True))
+
+
+def _space(
+    request: WalkRequest,
+    space: Space,
+    owned: list[tuple[int, int]],
+    bounds: Bounds | None,
+    entering: Callable[[int, bytes], None],
+) -> Iterator[Entry | Problem]:
+    """Files carved from space that nothing in ``owned`` claims, then the pieces that are left."""
+
+    def within(item: Entry | Problem) -> Entry | Problem:
+        return bounds.piece(item) if bounds is not None and isinstance(item, Entry) else item
+
+    entering(0, b"")
+    if request.scope is None or request.scope.space:
+        stream = bounds.stream(space.stream()) if bounds is not None else space.stream()
+        volume = Address(request.source.name, request.volume.name, b"/")
+        taken = []
+        for item in map(within, carved_files(space, stream, owned, volume, lambda: entering(0, b""))):
+            if isinstance(item, Entry):
+                taken.append((item.address.offset, item.address.length))
+            yield item
+        owned = [*owned, *taken]
+    yield from map(within, space.entries(owned))
+
+
+def _bounds(request: WalkRequest, reader: VolumeReader) -> Bounds | None:
+    """Keeps bytes that are out of scope apart from those that are in it; None where everything is in scope."""
+    if request.scope is None:
+        return None
+    return Bounds(request.scope, reader, inside=is_inside_image(request.volume.name))
+
+
+def _not_looked_for(scope: Scope | None, file_system: str) -> frozenset[int]:
+    """What a walk leaves out so that it reads no free space that is out of scope.
+
+    On FAT all free clusters are looked through for names, also those of deleted files that are out of scope.
+    """
+    reads_all = "fat" in file_system
+    if scope is None or (scope.space and not (reads_all and scope.limits_files)):
+        return frozenset()
+    return frozenset((NO_FREE_SPACE,))
 
 
 def _claimed(file_system: FileSystem, entry: Entry) -> list[tuple[int, int]]:
     """Free space that a deleted entry still claims, whole data units: these bytes are examined as its content."""
-    if entry.state is EntryState.ALLOCATED or not is_examined(entry):
+    if entry.state is EntryState.ALLOCATED or not is_examined(entry) or OVERWRITTEN in entry.caveats:
         return []
     unit = file_system.block_size or 1
     try:
@@ -108,73 +261,3 @@ def _claimed(file_system: FileSystem, entry: Entry) -> list[tuple[int, int]]:
 def is_examined(entry: Entry) -> bool:
     """Whether an entry has bytes of its own to examine."""
     return entry.entry_type is EntryType.FILE and entry.size > 0 and not entry.virtual and not entry.reused
-
-
-def walk_volume(
-    request: WalkRequest, *, seconds: float, on_restart: Callable[[], None]
-) -> Iterator[list[Entry | Problem]]:
-    """Lists of entries and problems of a volume.
-
-    Args:
-        request: What to walk.
-        seconds: Wall clock for one directory.
-        on_restart: Called before a walk starts again from the beginning; forget what came before.
-    """
-    context = multiprocessing.get_context("spawn")
-    skip: dict[int, Problem] = {}
-    for _ in range(MAX_RESTARTS):
-        receiver, sender = context.Pipe(duplex=False)
-        heartbeat = context.RawArray("q", [0, time.monotonic_ns()])
-        current = WalkRequest(request.source, request.volume, request.space, frozenset(skip))
-        child = context.Process(target=_walk_process, args=(current, sender, heartbeat), daemon=True)
-        child.start()
-        sender.close()
-        try:
-            verdict = yield from _receive(receiver, heartbeat, seconds)
-        finally:
-            reap(child)
-            receiver.close()
-        if verdict is None:
-            yield list(skip.values())
-            return
-        meta_address = heartbeat[0]
-        if meta_address in skip:  # dies elsewhere than in a directory: nothing to leave out
-            break
-        skip[meta_address] = Problem(
-            str(Address(request.source.name, request.volume.name, b"/")) + f" inode {meta_address}",
-            "evidence/filesystems",
-            verdict,
-            f"listing the directory with metadata address {meta_address} did not return; it was left out",
-            "read that directory with another tool",
-        )
-        on_restart()
-    yield [
-        *skip.values(),
-        Problem(
-            str(Address(request.source.name, request.volume.name, b"/")),
-            "pipeline/walk",
-            Reason.CRASHED,
-            "listing the volume died again and again; what was listed before is examined",
-            "read the volume with another tool",
-        ),
-    ]
-
-
-def _receive(
-    receiver: Connection, heartbeat: Any, seconds: float
-) -> Generator[list[Entry | Problem], None, Reason | None]:
-    """Yield what the child sends; the value is None when it ended well, else why it did not."""
-    last = time.monotonic_ns()
-    while True:
-        try:
-            if receiver.poll(0.2):
-                message = receiver.recv()
-                last = time.monotonic_ns()
-                if message is None:
-                    return None
-                yield message
-                continue
-        except (EOFError, OSError):
-            return Reason.CRASHED
-        if time.monotonic_ns() - max(last, heartbeat[1]) > seconds * 1e9:
-            return Reason.LOOP

@@ -14,15 +14,28 @@ from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
 from triage.detectors.keywords import KeywordDetector
+from triage.detectors.noise_file import NoiseFileDetector
 from triage.detectors.yara import YaraDetector
 from triage.errors import EvidenceError
 from triage.evidence import Evidence
+from triage.evidence.lost import LostRange
 from triage.evidence.unowned import VolumeReader
 from triage.model.entry import Entry
 from triage.model.problem import Problem, Reason
 from triage.model.result import EntryResult
+from triage.model.rules import NOISE_RULE
 from triage.pipeline.examine import Detectors, Examiner, Opened
-from triage.pipeline.messages import BEGUN, ENTRY, NORMAL, TOGETHER, Results, WorkerSetup, WorkItem
+from triage.pipeline.messages import (
+    BEGUN,
+    ENTRY,
+    NORMAL,
+    RAW_ONLY,
+    TOGETHER,
+    MoreVolumes,
+    Results,
+    WorkerSetup,
+    WorkItem,
+)
 from triage.pipeline.processes import become_child
 
 SEND_AFTER_SECONDS = 0.25
@@ -36,7 +49,8 @@ TOGETHER_BYTES = 512 * 1024
 def worker_process(setup: WorkerSetup, connection: Connection, marker: Any) -> None:
     """Body of a worker; returns when the supervisor closes the pipe or sends None."""
     notices = become_child(address_space=setup.limits.worker_bytes)
-    examiner = Examiner(build_detectors(setup), setup.limits)
+    examiner = build_examiner(setup)
+    examiner.alive = partial(_go_on, marker)
     gc.collect()
     gc.freeze()  # rules stay for good: nothing to look through again and again
     gc.set_threshold(10_000, 20, 50)
@@ -47,11 +61,14 @@ def worker_process(setup: WorkerSetup, connection: Connection, marker: Any) -> N
         last_sent = time.monotonic()
         while True:
             try:
-                batch: list[WorkItem] | None = connection.recv()
+                batch: list[WorkItem] | MoreVolumes | None = connection.recv()
             except (EOFError, OSError):
                 return
             if batch is None:
                 return
+            if isinstance(batch, MoreVolumes):
+                openings.extend(batch)
+                continue
             for group in _groups(batch):
                 outbox.extend(_examine(examiner, openings, group, marker))
                 now = time.monotonic()
@@ -63,6 +80,15 @@ def worker_process(setup: WorkerSetup, connection: Connection, marker: Any) -> N
             outbox, last_sent = [], time.monotonic()
 
 
+def build_examiner(setup: WorkerSetup) -> Examiner:
+    """The examiner of a worker, one that keeps to a scope where there is one."""
+    if setup.scope is None:
+        return Examiner(build_detectors(setup), setup.limits)
+    from triage.pipeline.scoped_examine import ScopedExaminer
+
+    return ScopedExaminer(build_detectors(setup), setup.limits, setup.scope)
+
+
 def build_detectors(setup: WorkerSetup) -> Detectors:
     """The detectors of a rule set."""
     keywords = KeywordDetector(setup.rules.keywords, cache_dir=setup.cache)
@@ -71,28 +97,35 @@ def build_detectors(setup: WorkerSetup) -> Detectors:
         if setup.rules.yara
         else None
     )
-    return Detectors(keywords, yara)
+    noise = NoiseFileDetector() if NOISE_RULE in setup.rules.rules else None
+    return Detectors(keywords, yara, noise)
 
 
 class _Openings:
     """Evidence and file systems that this worker has opened, each once."""
 
     def __init__(self, setup: WorkerSetup, stack: contextlib.ExitStack) -> None:
-        self._setup = setup
+        self._sources = setup.sources
+        self._volumes = setup.volumes
         self._stack = stack
         self._evidence: dict[int, Evidence] = {}
         self._readers: dict[int, VolumeReader] = {}
         self._told: set[Problem] = set()
-        self.looks_at_slack = setup.space
+        scope = setup.scope
+        self.looks_at_slack = setup.space and (scope is None or (scope.slack and not scope.limits_types))
 
-    def reader(self, volume: int) -> tuple[str, str, VolumeReader]:
+    def reader(self, volume: int, *, second: bool = False) -> tuple[str, str, VolumeReader]:
         """Names of source and volume, and what reads it.
+
+        Args:
+            volume: Number of the volume in the case.
+            second: Workers died of an entry of it: read files by another library where one knows the file system.
 
         Raises:
             EvidenceError: It does not open.
         """
-        number, volume_name = self._setup.volumes[volume]
-        source = self._setup.sources[number]
+        number, volume_name = self._volumes[volume]
+        source = self._sources[number]
         found = self._readers.get(volume)
         if found is None:
             evidence = self._evidence.get(number)
@@ -101,7 +134,23 @@ class _Openings:
                 self._evidence[number] = self._stack.enter_context(evidence)
             found = self._readers[volume] = evidence.reader(volume_name)
             self._stack.callback(found.close)
-        return source.name, volume_name, found
+        return source.name, volume_name, self._second(volume, found) if second else found
+
+    def _second(self, volume: int, usual: VolumeReader) -> VolumeReader:
+        """The usual reader, with the files read by another library where there is one that opens the file system."""
+        number, name = self._volumes[volume]
+        try:
+            other = self._evidence[number].second_file_system(name)
+        except EvidenceError:
+            return usual
+        return usual.with_second(other) if other is not None else usual
+
+    def extend(self, more: MoreVolumes) -> None:
+        """Take in volumes that were found meanwhile."""
+        self._sources, self._volumes = more.sources, more.volumes
+        for number, evidence in self._evidence.items():
+            evidence.add_images(more.sources[number].images)
+            evidence.use_readers(dict(more.sources[number].readers))
 
     def new_problems(self) -> tuple[Problem, ...]:
         """Problems met by containers while reading that were not told before."""
@@ -135,7 +184,7 @@ def _groups(batch: Sequence[WorkItem]) -> Iterator[list[WorkItem]]:
 def _examine(examiner: Examiner, openings: _Openings, group: Sequence[WorkItem], marker: Any) -> list[EntryResult]:
     """Entries that are examined together; the shared memory says which is in hand."""
     opened: list[Opened | EntryResult] = []
-    slack: dict[int, tuple[Entry, bytes, int]] = {}
+    slack: dict[int, Slack] = {}
     for item in group:
         _mark(marker, item, 1)
         opened.append(_guarded(item, partial(_open, examiner, openings, item, slack)))
@@ -154,23 +203,32 @@ def _examine(examiner: Examiner, openings: _Openings, group: Sequence[WorkItem],
     return out
 
 
+def _go_on(marker: Any) -> None:
+    """What is in hand is large, and the next piece of it is begun."""
+    marker[BEGUN] = time.monotonic_ns()
+
+
 def _mark(marker: Any, item: WorkItem, together: int) -> None:
     marker[BEGUN] = time.monotonic_ns()
     marker[TOGETHER] = together
     marker[ENTRY] = item.entry_id
 
 
-def _open(
-    examiner: Examiner, openings: _Openings, item: WorkItem, slack: dict[int, tuple[Entry, bytes, int]]
-) -> Opened | EntryResult:
+Slack = tuple[Entry, bytes, int, tuple[LostRange, ...]]
+"""Slack as :meth:`VolumeReader.slack` gives it, and what of it could not be read."""
+
+
+def _open(examiner: Examiner, openings: _Openings, item: WorkItem, slack: dict[int, Slack]) -> Opened | EntryResult:
     """Read an entry, and the slack behind it while its record is at hand."""
-    evidence, volume, reader = openings.reader(item.volume)
+    evidence, volume, reader = openings.reader(item.volume, second=item.level == RAW_ONLY and not item.space)
     entry = item.entry(evidence, volume)
-    opened = examiner.open(item.entry_id, entry, reader)
-    if openings.looks_at_slack and not item.space:
+    opened = examiner.open(item.entry_id, entry, reader, is_image=item.is_image)
+    is_hidden = isinstance(opened, EntryResult) and opened.is_hidden
+    if openings.looks_at_slack and not item.space and not is_hidden:
+        reader.begin()
         found = reader.slack(entry)
         if found is not None:
-            slack[item.entry_id] = found
+            slack[item.entry_id] = (*found, reader.lost(found[0]))
     return opened
 
 

@@ -6,10 +6,12 @@ import triage
 from triage.case import Case
 from triage.model.document import Document, EvidenceReport, RunInfo
 from triage.model.finding import PRIORITIES, Finding
+from triage.ranking.coverage import coverage_tables
 from triage.ranking.page_one import page_one
 from triage.ranking.score import rank
+from triage.ranking.withheld import unnamed
 
-SCHEMA = "1.0"
+SCHEMA = "1.1"
 """Version of the report schema; ``docs/report-schema.md``."""
 
 
@@ -28,7 +30,8 @@ def rank_case(case: Case) -> tuple[Finding, ...]:
 def build_document(case: Case) -> Document:
     """The document of a case, as it stands."""
     findings = rank_case(case)
-    problems = tuple(case.problems())
+    scope = case.scope_report()
+    problems = tuple(unnamed(case.problems(), case.withheld(), scope))
     coverage = case.coverage()
     indicators = case.indicators
     sources = []
@@ -44,6 +47,9 @@ def build_document(case: Case) -> Document:
                 entries_examined=totals["entries_examined"],
                 bytes_listed=totals["bytes_listed"],
                 bytes_examined=totals["bytes_examined"],
+                coverage=coverage_tables(case, number, source),
+                entries_out_of_scope=case.left_out_of(number)[0],
+                bytes_out_of_scope=case.left_out_of(number)[1],
             )
         )
     seen = {line.indicator for finding in findings for line in finding.lines if line.indicator}
@@ -64,6 +70,7 @@ def build_document(case: Case) -> Document:
             pending=pending,
             packs=case.packs,
             types=case.type_totals(),
+            scope=scope,
         ),
         counts={str(level): sum(finding.priority is level for finding in findings) for level in PRIORITIES},
         problems=problems,
@@ -84,6 +91,7 @@ def build_document(case: Case) -> Document:
             command=tuple(str(word) for word in details.get("command", ())),
         ),
         pending=pending,
+        scope=scope,
     )
 
 

@@ -72,7 +72,7 @@ def content_class(unit: UnitFacts) -> str:
         ``media``, ``executable``, ``font``, ``archive`` (encrypted containers too): bytes where a word is mostly an
         accident or somebody else's; ``opaque``: everything else, space that no file owns included.
     """
-    if unit.entry.address.space:
+    if unit.entry.address.is_bare_space:
         return "opaque"
     if unit.kind == "document":
         return "document"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from triage.model.hit import Hit
-from triage.model.rules import Indicator, Profile, RuleInfo
+from triage.model.rules import BUILTIN_PACK, Indicator, Profile, RuleInfo
 from triage.model.unit import UnitFacts
 from triage.ranking.background import chance, rarity
 from triage.ranking.content_class import content_class, is_packed
@@ -132,6 +132,8 @@ def collect(unit: UnitFacts, knowledge: Knowledge) -> UnitMarks:
                 continue
             if rule.role == "note":
                 notes.add(f"{rule.gloss} ({rule.id})" if rule.gloss else rule.id)
+                if rule.pack == BUILTIN_PACK and hit.matched:
+                    notes.add(f"measured for {rule.id}: {hit.matched}")
                 continue
             factor = chance(hit.length, hit.encoding, part.size, bytes_class)
             by_role["context" if rule.role == "context" else "evidence"].append(

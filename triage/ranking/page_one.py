@@ -14,6 +14,7 @@ from triage.model.document import Answer, EvidenceReport
 from triage.model.finding import Finding, Priority, ScoreLine
 from triage.model.problem import Problem
 from triage.model.rules import Indicator, PackInfo
+from triage.model.scope import ScopeReport
 from triage.ranking.leads import what_next, whom_else
 from triage.ranking.not_examined import not_examined
 from triage.ranking.quote import quote
@@ -45,6 +46,7 @@ def page_one(
     packs: Sequence[PackInfo] = (),
     types: Mapping[str, int] | None = None,
     places: Mapping[str, int] | None = None,
+    scope: ScopeReport | None = None,
 ) -> tuple[Answer, ...]:
     """The five answers of page one.
 
@@ -58,6 +60,7 @@ def page_one(
         packs: Every rule pack, for the languages.
         types: Number of contents by media type.
         places: Number of entries by place (artefact group), where known.
+        scope: What the scope left out, None where there is none.
 
     Returns:
         Five answers, in the order of the questions.
@@ -68,7 +71,7 @@ def page_one(
         _hold_or_release(findings, indicators),
         whom_else(findings, types or {}, places or {}),
         what_next(findings, evidence, problems, types or {}, places or {}),
-        not_examined(findings, problems, coverage, evidence, pending, packs, types or {}),
+        not_examined(findings, problems, coverage, evidence, pending, packs, types or {}, scope),
     )
 
 

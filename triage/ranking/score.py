@@ -178,7 +178,7 @@ def _caveats_of_entry(unit: UnitFacts, marks: UnitMarks) -> tuple[str, ...]:
     out = list(entry.caveats)
     if entry.address.space == "slack":
         out.append("in the slack behind the end of a file: the bytes belong to what lay there before")
-    elif entry.address.space:
+    elif entry.address.is_bare_space:
         out.append("in space that no file owns: there is no name and no time for it")
     elif entry.state is EntryState.DELETED:
         out.append("deleted: parts of the content may have been overwritten since")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass, field
 
-from triage.model.address import Address
+from triage.model.address import CARVED, Address
 from triage.model.byte_run import ByteRun
 from triage.model.entry import Entry
 from triage.model.finding import Finding, ScoreLine
@@ -20,6 +20,8 @@ from triage.reporters.sanitise import visible
 SECTOR = 512
 """Bytes in a sector as TSK counts offsets by default."""
 
+_PACKED = ("compressed by the Windows Overlay Filter", "compressed by HFS+", "has an attribute of compressed files")
+"""How a caveat begins of a file that The Sleuth Kit gives in another form, or not at all."""
 CONTEXT = 32
 """Bytes shown on either side of a match."""
 
@@ -96,11 +98,19 @@ def checks(finding: Finding, place: Place) -> tuple[Check, ...]:
     image = _TSK_IMAGE.get(place.source.container)
     if image is None:
         return (Check(f"no other tool is named for {visible(place.source.container)} containers; export to raw first"),)
+    if place.volume is not None and place.volume.parent:
+        words = f"{visible(place.volume.name)} is opened inside {visible(place.volume.parent)}"
+        words += f" ({visible(place.volume.description)})" if place.volume.description else ""
+        return (Check(f"{words}: open that with a tool of its format; the SHA-256 there", "", _sha(finding)),)
     if address.space and address.space != "slack":
         return _space_checks(finding, address, place, image)
     if place.entry is None and (address.stream or not finding.meta_address):
         return (Check("the case does not hold the metadata address, so no command can be given"),)
     content = _icat(finding, address, place, image)
+    packed = next((note for note in place.entry.caveats if note.startswith(_PACKED)), "") if place.entry else ""
+    if packed and not address.space and address.stream in (b"", b"com.apple.decmpfs"):
+        title = f"icat does not give this content ({visible(packed)}); copy it from a mount, and compare the SHA-256"
+        return (Check(title, "", _sha(finding)),)
     best = strongest(finding)
     if address.members:
         outer = Check("the finding lies inside a container; write out the outermost one", f"{content} > container.bin")
@@ -168,17 +178,31 @@ def _raw_checks(line: ScoreLine, place: Place, image: str) -> list[Check]:
 
 
 def _space_checks(finding: Finding, address: Address, place: Place, image: str) -> tuple[Check, ...]:
-    base = place.volume.image_offset if place.volume else 0
+    base = place.volume.image_offset if place.volume and place.volume.name != "p0" else 0
     best = strongest(finding)
+    whole: tuple[Check, ...] = ()
+    if address.space == CARVED and len(place.runs) == 1:
+        title = "the whole file, as it was carved" + ("; the finding lies inside it" if address.members else "")
+        command = _bytes_of_image(place, image, place.runs[0].image_offset, place.runs[0].length)
+        whole = (Check(title, f"{command} | sha256sum", "" if address.members else _sha(finding)),)
+    if address.members:
+        return whole or (Check("the finding lies inside a carved file in several parts; export it from the case"),)
     start = base + address.offset
     shown, title = min(address.length, MAX_SHOWN), "the space, from its start"
     if best is not None and best.length > 0:
         offset, shown = _window(best)
-        start, title = start + offset, "the bytes of the strongest match"
+        title = "the bytes of the strongest match"
+        inside = [run for run in place.runs if run.file_offset <= offset < run.file_offset + run.length]
+        start = inside[0].image_offset + offset - inside[0].file_offset if inside else start + offset
+    command = _bytes_of_image(place, image, start, shown)
+    return (*whole, Check(title, f"{command} | xxd"))
+
+
+def _bytes_of_image(place: Place, image: str, start: int, length: int) -> str:
+    """A command that writes bytes of the media."""
     if len(place.source.paths) == 1 and image == "raw":
-        dd = f"dd if={_files(place)} iflag=skip_bytes,count_bytes skip={start} count={shown} status=none"
-        return (Check(title, f"{dd} | xxd"),)
+        return f"dd if={_files(place)} iflag=skip_bytes,count_bytes skip={start} count={length} status=none"
     first, rest = divmod(start, SECTOR)
-    last = (start + shown - 1) // SECTOR
+    last = (start + length - 1) // SECTOR
     command = f"img_cat -i {image} -s {first} -e {last} {_files(place)}"
-    return (Check(title, f"{command} | xxd -s {rest} -l {shown}"),)
+    return f"{command} | dd iflag=skip_bytes,count_bytes skip={rest} count={length} status=none"

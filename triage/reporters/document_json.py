@@ -9,12 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 from triage.model.content import Coverage
+from triage.model.coverage import CoverageTable, Unexamined
 from triage.model.document import Answer, Document, EvidenceReport
 from triage.model.problem import Problem
 from triage.model.rules import Indicator, PackInfo, Profile
 from triage.model.volume import EvidenceSource, Volume
 from triage.reporters.json_text import number
 from triage.reporters.overview import headline, not_examined, priority_counts
+from triage.reporters.scope_text import scope_dict
 
 
 def summary_dict(document: Document) -> dict[str, Any]:
@@ -29,6 +31,7 @@ def summary_dict(document: Document) -> dict[str, Any]:
         "not_examined": _not_examined(document),
         "evidence": [_evidence_report(report) for report in document.evidence],
         "answers": [_answer(answer) for answer in document.answers],
+        "scope": scope_dict(document.scope),
         "coverage": [_coverage(coverage) for coverage in document.coverage],
         "problems": [problem_dict(problem) for problem in document.problems],
         "rules": {"digest": document.rules_digest, "packs": [_pack(pack) for pack in document.packs]},
@@ -90,6 +93,35 @@ def _evidence_report(report: EvidenceReport) -> dict[str, Any]:
         "entries_examined": report.entries_examined,
         "bytes_listed": report.bytes_listed,
         "bytes_examined": report.bytes_examined,
+        "entries_out_of_scope": report.entries_out_of_scope,
+        "bytes_out_of_scope": report.bytes_out_of_scope,
+        "coverage": [_coverage_table(table) for table in report.coverage],
+    }
+
+
+def _coverage_table(table: CoverageTable) -> dict[str, Any]:
+    return {
+        "volume": table.volume,
+        "description": table.description,
+        "basis": table.basis,
+        "size": table.size,
+        "examined": table.examined,
+        "not_examined": table.not_examined,
+        "copies": table.copies,
+        "rows": [
+            {
+                "part": row.part.value,
+                "bytes": row.bytes,
+                "examined": row.examined,
+                "not_examined": [
+                    {"reason": reason.value, "bytes": row.not_examined[reason]}
+                    for reason in Unexamined
+                    if row.not_examined.get(reason)
+                ],
+                "told_below": row.told_below,
+            }
+            for row in table.rows
+        ],
     }
 
 

@@ -17,9 +17,11 @@ from typing import Any, TextIO
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from triage.model.document import Document
+from triage.model.document import Document, EvidenceReport
 from triage.model.finding import PRIORITIES, Finding
 from triage.model.problem import Problem
+from triage.model.scope import ScopeReport
+from triage.reporters.coverage_text import BASIS_WORDS, PART_WORDS, missed_text, percent, shown_tables, summary_line
 from triage.reporters.document_json import summary_dict
 from triage.reporters.html_data import MAX_FINDINGS, MAX_LINES, Mask, PageData, excerpt
 from triage.reporters.masking import NOTE, mask_selectors
@@ -38,6 +40,8 @@ from triage.reporters.overview import (
     why,
 )
 from triage.reporters.sanitise import cut, one_line, visible
+from triage.reporters.scope_text import lines as scope_lines
+from triage.reporters.scope_text import summary_line as scope_line
 
 STATIC_FINDINGS = 50
 """Findings readable without JavaScript."""
@@ -87,6 +91,8 @@ def render_html(document: Document, out: TextIO, *, masked: bool = True) -> None
         "chunks": [Markup(chunk) for chunk in data.chunks],
         "masked_note": NOTE if masked else "",
         "summary": shown(summary_dict(document)),
+        "coverage": [_coverage(report) for report in document.evidence],
+        "scope": _scope(document.scope, mask),
         "next_step": next_step(document),
         "counts_text": counts_text(document),
         "state_text": state_text(document),
@@ -196,6 +202,46 @@ def _problem(problem: Problem, mask: Mask) -> dict[str, Any]:
         "bytes": problem.bytes_not_examined,
         "examined_anyway": problem.examined_anyway,
     }
+
+
+def _scope(scope: ScopeReport | None, mask: Mask) -> dict[str, Any] | None:
+    """What the scope left out, in words."""
+    if scope is None:
+        return None
+    return {
+        "name": shown(mask(scope.name)),
+        "authority": shown(mask(scope.authority)),
+        "digest": scope.digest,
+        "line": shown(mask(scope_line(scope))),
+        "rules": [shown(mask(rule)) for rule in scope.rules],
+        "lines": [shown(mask(line)) for line in scope_lines(scope)],
+        "withheld": [shown(mask(address)) for address in scope.withheld.addresses[:MAX_PROBLEMS]],
+    }
+
+
+def _coverage(report: EvidenceReport) -> list[dict[str, Any]]:
+    """The tables of what the bytes of a source are, in words."""
+    return [
+        {
+            "name": shown(table.volume),
+            "description": shown(table.description),
+            "line": summary_line(table),
+            "basis": BASIS_WORDS.get(table.basis, table.basis),
+            "size": table.size,
+            "copies": table.copies,
+            "rows": [
+                {
+                    "part": PART_WORDS[row.part],
+                    "bytes": row.bytes,
+                    "examined": row.examined,
+                    "share": "" if row.told_below == row.bytes else percent(row.examined, row.bytes),
+                    "missed": missed_text([row]),
+                }
+                for row in table.rows
+            ],
+        }
+        for table in shown_tables(report)
+    ]
 
 
 def _static(finding: Finding, document: Document, data: PageData, mask: Mask) -> StaticFinding:

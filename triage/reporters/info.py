@@ -14,7 +14,7 @@ from triage.reporters.overview import REASON_WORDS, exact_size, human_size
 from triage.reporters.sanitise import one_line, visible
 from triage.reporters.table import Cell, Column, Terminal
 
-SCHEMA = "1.0"
+SCHEMA = "1.1"
 """Version of the JSON form; it moves with the report schema."""
 
 

@@ -9,6 +9,8 @@ from triage.model.document import Document
 from triage.model.finding import PRIORITIES, Finding, Priority, ScoreLine
 from triage.model.problem import Problem, Reason
 from triage.model.rules import Indicator
+from triage.model.scope import ScopeReport
+from triage.reporters.sanitise import one_line
 
 URGENCY_WORDS = {0: "", 1: "ongoing", 2: "at risk now"}
 """Short words for the levels of urgency."""
@@ -133,8 +135,21 @@ def state_text(document: Document) -> str:
         size = f" ({human_size(missing.bytes)})" if missing.bytes else ""
         parts.append(f"{_plural(len(missing.problems), 'thing')} could not be examined{size}.")
     elif document.state == "complete":
-        parts.append("Everything listed was examined.")
+        parts.append(f"Everything {'listed' if document.scope is None else 'in scope'} was examined.")
+    if document.scope is not None:
+        parts.append(_scope_text(document.scope))
     return " ".join(parts)
+
+
+def _scope_text(scope: ScopeReport) -> str:
+    """How much a scope left out."""
+    if scope.is_empty:
+        return f"Nothing on the evidence is in the scope {one_line(scope.name)}: nothing was read."
+    left = _plural(scope.left_out, "entry", "entries")
+    text = f"Out of scope ({one_line(scope.name)}): {left}, {human_size(scope.bytes_left_out)}"
+    if scope.withheld.entries:
+        text += f"; {scope.withheld.entries:,} withheld as privileged"
+    return text + "."
 
 
 def hit_lines(finding: Finding) -> tuple[ScoreLine, ...]:

@@ -23,6 +23,7 @@ from rich.text import Text
 from triage.model.document import Document
 from triage.model.finding import Finding, Priority
 from triage.reporters.checks import shell_word
+from triage.reporters.coverage_terminal import coverage_block
 from triage.reporters.overview import (
     REASON_WORDS,
     NotExamined,
@@ -34,6 +35,7 @@ from triage.reporters.overview import (
     why,
 )
 from triage.reporters.sanitise import cell_width, elide_end, elide_middle, one_line, visible
+from triage.reporters.scope_terminal import scope_block
 
 DEFAULT_WIDTH = 80
 LEAST_WIDTH = 20
@@ -208,6 +210,8 @@ def render_table(
     if any(finding.urgency for finding in shown):
         terminal.line("!! a person may be at risk now   ! exploitation may be going on", "dim")
     _missing(terminal, missing)
+    scope_block(terminal, document)
+    coverage_block(terminal, document)
     if document.findings:
         terminal.line()
         best = next((finding for finding in document.findings if finding.urgency >= 2), document.findings[0])

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from triage.model.rules import PackInfo, Profile, RuleInfo, RuleSet
+from triage.ruleset.builtin import BUILTIN
 from triage.ruleset.compile import Compiled, Extra, compile_files
 from triage.ruleset.files import UserFiles, all_files
 from triage.ruleset.issues import Complaints, shown
@@ -55,6 +56,8 @@ def load_rules(
         rules.update((info.id, info) for info in source.rules.values())
     if not rules:
         complaints.error("no-rules", "no rules: nothing to look for", hint="name rules, or use those that ship")
+    if shipped:
+        rules.update(BUILTIN)
     return RuleSet(
         indicators=compiled.indicators,
         rules=rules,

@@ -152,14 +152,19 @@ def test_p03_a_second_run_is_refused_and_told_who_holds_the_case(case):
         Case.create(case.folder)
 
 
-def test_p03_a_case_of_another_version_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("version", "advice"),
+    [("99", "newer version"), ("2", "scan the evidence again into a new folder"), ("x", "version of the program")],
+)
+def test_p03_a_case_of_another_version_is_refused_and_says_what_to_do(tmp_path, version, advice):
     Case.create(tmp_path / "case").close()
     connection = sqlite3.connect(tmp_path / "case" / "case.db")
-    connection.execute("UPDATE meta SET value = '99' WHERE key = 'schema'")
+    connection.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (version,))
     connection.commit()
     connection.close()
-    with pytest.raises(CaseVersionError, match="99"):
+    with pytest.raises(CaseVersionError, match=version) as caught:
         Case.open(tmp_path / "case")
+    assert advice in str(caught.value.hint)
     with pytest.raises(CaseVersionError):
         Case.create(tmp_path / "case")
 

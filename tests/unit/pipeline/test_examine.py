@@ -31,6 +31,12 @@ class Files:
     def __init__(self, contents):
         self.contents = contents
 
+    def begin(self):
+        pass
+
+    def lost(self, entry):
+        return ()
+
     def read_whole(self, entry, limit):
         data = self.contents[entry.address.path]
         if isinstance(data, Exception):

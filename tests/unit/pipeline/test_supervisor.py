@@ -86,7 +86,7 @@ def run(target, count=60, workers=2, seconds=60.0):
         setup,
         workers,
         load=lambda entries: [
-            WorkItem(e.id, 1, b"/", b"", "", 0, 0, e.size, 0, 0, 0, 0, True, True, "", level_for(e.attempts))
+            WorkItem(e.id, 1, b"/", b"", "", 0, 0, e.size, 0, 0, 0, 0, True, True, "", level=level_for(e.attempts))
             for e in entries
         ],
         deliver=lambda message: results.extend(message.results),

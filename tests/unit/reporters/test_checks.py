@@ -82,7 +82,8 @@ def test_space_that_no_file_owns() -> None:
     ]
     ewf = evidence_reports()[0].source
     assert commands(finding, Place(ewf, NTFS)) == [
-        "img_cat -i ewf -s 2056 -e 2056 /evidence/laptop.E01 | xxd -s 64 -l 78"
+        "img_cat -i ewf -s 2056 -e 2056 /evidence/laptop.E01"
+        " | dd iflag=skip_bytes,count_bytes skip=64 count=78 status=none | xxd"
     ]
 
 
@@ -126,3 +127,17 @@ def test_property_bash_reads_back_the_same_bytes(name: bytes) -> None:
         ["bash", "--norc", "-c", f"printf %s {word}"], capture_output=True, check=True, env={"LC_ALL": "C.UTF-8"}
     )
     assert done.stdout == name
+
+
+@pytest.mark.parametrize(
+    ("stream", "is_plain"), [(b"", False), (b"com.apple.decmpfs", False), (b"Zone.Identifier", True)]
+)
+def test_no_command_that_would_give_other_bytes(stream: bytes, is_plain: bool) -> None:
+    """icat gives what is compressed, or zeros; other streams of such a file are as they are."""
+    note = "compressed by the Windows Overlay Filter (LZX)"
+    address = Address("d.raw", "p2", b"/a.exe", stream)
+    entry = Entry(address, EntryType.FILE, 10, 64, 128, 5, caveats=(note,))
+    found = checks(replace(hit(), address=str(address)), Place(RAW, NTFS, entry))
+    assert bool(found[0].command) is is_plain
+    assert (note in found[0].title) is not is_plain
+    assert found[0].expect

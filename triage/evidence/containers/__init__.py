@@ -77,7 +77,7 @@ CONTAINERS: tuple[ContainerUnit, ...] = (
     ContainerUnit("udif", "udif", "", "Apple disk images (UDIF, .dmg)"),
     ContainerUnit("sparse-bundle", "sparse_bundle", "", "Apple sparse bundles"),
     ContainerUnit("tar", "tar", "", "files in a tar archive, also compressed"),
-    ContainerUnit("zip", "zipfs", "", "files in a ZIP archive"),
+    ContainerUnit("zip", "zipfs", "", "files in a ZIP archive, encrypted ones with a password", takes_keys=True),
     ContainerUnit("directory", "directory", "", "files in a folder of this machine"),
     ContainerUnit("split", "split", "", "raw image in numbered files (.001, .aa ...)"),
     ContainerUnit("raw", "raw", "", "raw image (dd)"),

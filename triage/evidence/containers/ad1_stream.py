@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from triage.errors import ReadFailedError
 from triage.evidence.containers.segment_file import SegmentFile
+from triage.evidence.whole_streams import decompress_whole
 
 MARGIN = 512
 CACHED = 32
@@ -161,8 +162,8 @@ class ChunkStream:
             raise ReadFailedError(f"the place of chunk {number} does not hold")
         stored = self._source.read_at(start, stop - start)
         try:
-            data = zlib.decompressobj().decompress(stored, self._chunk_size)
-        except zlib.error as error:
+            data = decompress_whole(zlib.decompressobj(), stored, self._chunk_size)
+        except (zlib.error, EOFError) as error:
             if len(stored) != expected:  # a chunk may be stored as it is
                 raise ReadFailedError(f"chunk {number} cannot be decompressed: {error}") from error
             data = stored

@@ -124,8 +124,13 @@ class Builder:
             data, targets, gap, size, lambda offset, length, words: self.damaged(urn, offset, length, words)
         )
         for name, target in zip((name for name in names if name.strip()), targets, strict=True):
-            lost = sum(length for _, length in made.symbolic_ranges(target)) if target is not None else 0
-            if name.endswith("#UnreadableData") and lost:
+            if target is None or not name.endswith("#UnreadableData"):
+                continue
+            lost = 0
+            for start, length in made.symbolic_ranges(target):
+                lost += length
+                made.bad.add(start, start + length, "the acquiring program could not read it")
+            if lost:
                 self.say(Reason.UNREADABLE, f"the acquiring program could not read {lost} bytes", lost=lost)
         return made
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from triage.errors import UnsupportedFormatError
+from triage.evidence.whole_streams import decompress_whole
 
 _TILE = 1 << 20
 
@@ -65,9 +66,9 @@ def make_decompressor(method: str) -> Callable[[bytes, int], bytes]:
     if not name or "nullcompressor" in name or name.endswith("stored"):
         return lambda data, size: data
     if "rfc1950" in name or "zlib" in name:
-        return lambda data, size: zlib.decompressobj().decompress(data, size)
+        return lambda data, size: decompress_whole(zlib.decompressobj(), data, size)
     if "rfc1951" in name or "deflate" in name:
-        return lambda data, size: zlib.decompressobj(-15).decompress(data, size)
+        return lambda data, size: decompress_whole(zlib.decompressobj(-15), data, size)
     if "snappy" not in name and "lz4" not in name:
         raise UnsupportedFormatError(f"compression of AFF4 that is not read: {method[:100]}")
     try:

@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 
 from triage.errors import CorruptStructureError, EvidenceError
 from triage.evidence.containers.aff4_codecs import Readable, Tiled, make_decompressor
+from triage.evidence.containers.bad_ranges import BadMap
+from triage.evidence.containers.bad_ranges import Damaged as HasBad
 from triage.model.stream import Stream
 
 MAX_CHUNK = 64 << 20
@@ -41,6 +43,9 @@ class ImageStream:
         method: Compression as its URI.
         damaged: Called with offset, length and words for a range that cannot be had.
 
+    Attributes:
+        bad: Ranges that could not be had so far.
+
     Raises:
         UnsupportedFormatError: The compression is not read.
         CorruptStructureError: A size is impossible.
@@ -52,6 +57,7 @@ class ImageStream:
     ) -> None:  # fmt: skip
         if not 0 < chunk_size <= MAX_CHUNK or not 0 < per_bevy <= 1 << 24 or not 0 <= size < MAX_SIZE:
             raise CorruptStructureError(f"impossible image stream: {size} bytes, {per_bevy} chunks of {chunk_size}")
+        self.bad = BadMap()
         self._urn = urn
         self._segment = segment
         self._size = size
@@ -95,7 +101,7 @@ class ImageStream:
             data = self._read_chunk(number, expected)
         except EvidenceError as error:
             data = self._lost(start, expected, error.message)
-        except (zlib.error, ValueError, MemoryError, OSError) as error:
+        except (zlib.error, EOFError, ValueError, MemoryError, OSError) as error:
             data = self._lost(start, expected, f"it cannot be decompressed: {error}")
         self._chunks[number] = data
         while len(self._chunks) > max(1, CACHED_BYTES // self._chunk_size):
@@ -135,6 +141,7 @@ class ImageStream:
         return self._bevies[number]
 
     def _lost(self, start: int, length: int, words: str) -> bytes:
+        self.bad.add(start, start + length, words)
         self._damaged(start, length, words)
         return bytes(length)
 
@@ -159,6 +166,9 @@ class MapStream:
         size: Bytes of the stream.
         damaged: Called with offset, length and words for ranges of missing targets.
 
+    Attributes:
+        bad: Ranges that could not be had so far, those of the targets among them.
+
     Raises:
         CorruptStructureError: The map does not hold.
     """
@@ -166,6 +176,7 @@ class MapStream:
     def __init__(self, data: bytes, targets: list[Readable | None], gap: Readable, size: int, damaged: Damaged) -> None:
         if not 0 <= size < MAX_SIZE:
             raise CorruptStructureError(f"impossible size of a map: {size}")
+        self.bad = BadMap()
         self._size = size
         self._targets = targets
         self._gap = gap
@@ -217,8 +228,13 @@ class MapStream:
             data = target.read_at(inside, size) if target is not None else b""
             if len(data) < size:
                 words = "the stream behind it is missing" if target is None else "the stream behind it is too short"
+                self.bad.add(place + len(data), place + size, words)
                 self._damaged(place + len(data), size - len(data), words)
                 data += bytes(size - len(data))
+            if isinstance(target, HasBad) and target.bad:
+                for found in target.bad.overlapping(inside, size):
+                    start = place + found.offset - inside
+                    self.bad.add(start, start + found.length, found.cause)
             parts.append(data)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 

@@ -9,6 +9,7 @@ from triage.evidence.containers.logical import IMPLIED, ArchiveReader, Complaint
 from triage.evidence.containers.logical_stream import DigestStream
 from triage.evidence.filesystems.run_stream import RunStream
 from triage.evidence.filesystems.tree import Attribute
+from triage.evidence.interface import Extents
 from triage.model.address import Address
 from triage.model.byte_run import ByteRun
 from triage.model.entry import Entry, EntryType
@@ -188,6 +189,11 @@ class ArchiveFileSystem:
     def slack_runs(self, entry: Entry) -> tuple[ByteRun, ...]:
         """Nothing: a content has no data units of its own."""
         return ()
+
+    def extents(self, entry: Entry) -> Extents:
+        """None: there is no disk that a file has bytes of."""
+        del entry
+        return Extents()
 
     def close(self) -> None:
         """Nothing to release: the container closes the files."""

@@ -67,7 +67,14 @@ def base_name(asked: str) -> str:
     return "" if name in (".", "..") or "\x00" in name else name
 
 
-def _missing(asked: str, role: str, words: str) -> UnsupportedFormatError:
+def missing(asked: str, role: str, words: str) -> UnsupportedFormatError:
+    """The error of a file that an image asks for and that is not there.
+
+    Args:
+        asked: As the image names it.
+        role: What it is to the image.
+        words: What is the matter.
+    """
     return UnsupportedFormatError(
         f"the {role} that the image asks for {words}: {printable(asked)}",
         hint=f"put a copy of the {role} under its own name into the folder of the image",
@@ -79,7 +86,7 @@ class Nowhere:
 
     def find(self, asked: str, role: str) -> Found:
         """Raises always; see :class:`Beside`."""
-        raise _missing(asked, role, "is not at hand")
+        raise missing(asked, role, "is not at hand")
 
     def names(self) -> tuple[str, ...]:
         """None."""
@@ -140,10 +147,10 @@ class Folder:
         name = base_name(asked)
         path = self._candidate(name) if name and "://" not in asked else None
         if path is None:
-            raise _missing(asked, role, "is not beside it")
+            raise missing(asked, role, "is not beside it")
         real = os.path.realpath(path)
         if os.path.dirname(real) not in self._homes:
-            raise _missing(asked, role, "is a link that leads out of its folder")
+            raise missing(asked, role, "is a link that leads out of its folder")
         if real in self._chain:
             raise CorruptStructureError(
                 f"the chain of images comes back to where it was: {printable(asked)}",

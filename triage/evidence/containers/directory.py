@@ -17,6 +17,7 @@ from pathlib import Path
 from triage.errors import ReadFailedError
 from triage.evidence.containers.directory_root import Root, words
 from triage.evidence.containers.directory_stream import FileStream
+from triage.evidence.interface import Extents
 from triage.model.address import Address
 from triage.model.byte_run import ByteRun
 from triage.model.entry import Entry, EntryType
@@ -198,6 +199,11 @@ class DirectoryFileSystem:
     def slack_runs(self, entry: Entry) -> tuple[ByteRun, ...]:
         """Nothing: a content has no data units of its own."""
         return ()
+
+    def extents(self, entry: Entry) -> Extents:
+        """None: there is no disk that a file has bytes of."""
+        del entry
+        return Extents()
 
     def close(self) -> None:
         """Nothing to release: the container closes the folder."""

@@ -140,12 +140,24 @@ def open_any(found: Found, evidence_name: str, *, raw: bool = False) -> Containe
     Raises:
         EvidenceError: It cannot be opened.
     """
-    head = found.stream.read_at(0, HEAD)
-    for module_name in () if raw else MODULES:
-        module = importlib.import_module(f"triage.evidence.containers.{module_name}")
-        if module.is_image(head, found.stream):
-            return cast(Container, module.open_stream(found.stream, evidence_name, found.beside))
+    opener = None if raw else opener_for(found.stream)
+    if opener is not None:
+        return opener(found.stream, evidence_name, found.beside)
     return mapped("raw", PlainMap(found.stream, found.stream.size), evidence_name, {})
+
+
+def opener_for(stream: Stream) -> Opener | None:
+    """How the image in a stream is opened; None where no unit claims it.
+
+    Raises:
+        ReadFailedError: It cannot be read.
+    """
+    head = stream.read_at(0, HEAD)
+    for module_name in MODULES:
+        module = importlib.import_module(f"triage.evidence.containers.{module_name}")
+        if module.is_image(head, stream):
+            return cast(Opener, module.open_stream)
+    return None
 
 
 def claims(paths: tuple[Path, ...], check: Callable[[Stream], bool]) -> bool:

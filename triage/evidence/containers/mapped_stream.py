@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
 from triage.errors import ReadFailedError
-from triage.evidence.containers.bad_ranges import BadRanges
+from triage.evidence.containers.bad_ranges import BadRanges, Damaged
 from triage.model.problem import Problem, Reason
 from triage.model.stream import Stream
 
@@ -125,12 +125,16 @@ class MappedStream:
         block_map: Where the bytes lie.
         evidence_name: For the addresses of Problems.
         stage: For Problems, for instance ``evidence/qcow``.
+
+    Attributes:
+        bad: Ranges that were filled with zeros.
     """
 
     def __init__(self, block_map: BlockMap, evidence_name: str, stage: str) -> None:
         self._map = block_map
         self._size = block_map.size
         self._bad = BadRanges(evidence_name, stage)
+        self.bad = self._bad.bad
         self._cache: dict[int, bytes] = {}
         self._cached = 0
 
@@ -217,6 +221,9 @@ class MappedStream:
             return self._from_chunk(piece, offset)
         if piece.kind is Kind.PARENT and self._map.parent is not None:
             data = self._map.parent.read_at(offset, length)
+            if isinstance(self._map.parent, Damaged):  # told by the parent; what it filled is filled here too
+                for found in self._map.parent.bad.overlapping(offset, length):
+                    self.bad.add(found.offset, found.end, found.cause)
             return data if len(data) == length else data + bytes(length - len(data))
         if piece.kind is Kind.BAD:
             self._bad.add(offset, offset + length, Reason.CORRUPT, piece.why)

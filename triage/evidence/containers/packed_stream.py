@@ -25,6 +25,10 @@ CACHED = 64
 """Pieces kept."""
 MAX_POINTS = 384
 """Restart points kept; a copy of the state of inflate has about 40 KiB."""
+STEP = 512
+"""Bytes asked for at a time where damage is near."""
+MAX_SALVAGES = 32
+"""Damaged places up to which is read in such steps."""
 FIRST_SPACING = 4 << 20
 
 
@@ -100,6 +104,8 @@ class PackedStream:
                 data += piece
                 self._at += len(piece)
         except ReadFailedError as error:
+            if error.__cause__ is not None and len(self._broken) < MAX_SALVAGES:  # not where the file just ends
+                data = self._salvage(start, data)
             raise self._break(start, error, bytes(data)) from error
         if len(data) == CHUNK:
             self._mark()
@@ -107,6 +113,22 @@ class PackedStream:
         if len(self._chunks) > CACHED:
             self._chunks.popitem(last=False)
         return self._chunks[number]
+
+    def _salvage(self, start: int, found: bytearray) -> bytearray:
+        """What can be decoded of a piece up to the damage; a decoder that fails gives nothing of what it was asked."""
+        data = bytearray()
+        self._live = None
+        try:
+            self._go_to(start)
+            while len(data) < CHUNK and self._live is not None:
+                piece = self._live.decode(min(STEP, CHUNK - len(data)))
+                if not piece:
+                    break
+                data += piece
+                self._at += len(piece)
+        except ReadFailedError:
+            pass
+        return data if len(data) > len(found) else found
 
     def _break(self, start: int, error: ReadFailedError, partial: bytes) -> ReadFailedError:
         """Remember what cannot be decoded: all that follows, or the rest of a block where there are blocks."""

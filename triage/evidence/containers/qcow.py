@@ -121,9 +121,13 @@ class QcowMap:
             return self._zstd(stored)
         machine = zlib.decompressobj(-15)
         try:
-            return machine.decompress(stored, self._cluster)
+            data = machine.decompress(stored, self._cluster)
+            gives_more = machine.decompress(machine.unconsumed_tail, 1) if not machine.eof else b""
         except zlib.error as error:
             raise ValueError("a compressed cluster is damaged") from error
+        if gives_more:
+            raise ValueError("a compressed cluster is damaged: it gives more than a cluster")
+        return data
 
     def _zstd(self, stored: bytes) -> bytes:
         import zstandard

@@ -1,7 +1,8 @@
 """Raw images: the media byte for byte, in one file.
 
 Anything could be raw, so this unit never claims a file by its bytes; the opener takes it last, and keeps it only when
-a volume system or a file system is found inside.
+a volume system or a file system is found inside. Files beside it that list what could not be read are read too, see
+``rescue_map``.
 """
 
 from __future__ import annotations
@@ -9,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from triage.evidence.containers.rescue_map import tell_rescue_map
 from triage.evidence.containers.segment_file import SegmentFile
 from triage.model.problem import Problem
+
+STAGE = "evidence/raw"
 
 
 class RawStream:
@@ -47,13 +51,15 @@ class RawContainer:
     name = "raw"
     sector_size = 512
 
-    def __init__(self, file: SegmentFile) -> None:
+    def __init__(self, file: SegmentFile, evidence_name: str = "") -> None:
         self._file = file
+        told, problems, name = tell_rescue_map(file.path, file.size, evidence_name, STAGE)
+        self.bad = told.bad
         self.media = RawStream(file)
         self.paths = (file.path,)
         self.stored_hashes: dict[str, str] = {}
-        self.details: dict[str, str] = {}
-        self.problems: tuple[Problem, ...] = ()
+        self.details = {"rescue_map": name} if name else {}
+        self.problems = (*problems, *told.take())
 
     def read_problems(self) -> tuple[Problem, ...]:
         """None: a read that fails raises."""
@@ -81,5 +87,4 @@ def open_container(paths: tuple[Path, ...], evidence_name: str) -> RawContainer:
         SourceNotFoundError: The file cannot be read.
         UnsupportedFormatError: The file is empty.
     """
-    del evidence_name
-    return RawContainer(SegmentFile(paths[0]))
+    return RawContainer(SegmentFile(paths[0]), evidence_name)

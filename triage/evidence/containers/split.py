@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from triage.evidence.containers.rescue_map import tell_rescue_map
 from triage.evidence.containers.segment_file import DescriptorPool, SegmentFile, shown_name
 from triage.evidence.sources import segment_names
 from triage.model.address import Address
@@ -85,13 +86,18 @@ class SplitContainer:
     name = "split"
     sector_size = 512
 
-    def __init__(self, parts: list[_Part], problems: list[Problem]) -> None:
+    def __init__(self, parts: list[_Part], problems: list[Problem], evidence_name: str) -> None:
         self._files = [part.file for part in parts if part.file]
         self.media = SplitStream(parts)
+        told, more, name = tell_rescue_map(self._files[0].path, self.media.size, evidence_name, STAGE)
+        self.bad = told.bad
+        for part in parts:
+            if part.file is None:
+                self.bad.add(part.start, part.start + part.size, "in a missing file of the set")
         self.paths = tuple(file.path for file in self._files)
         self.stored_hashes: dict[str, str] = {}
-        self.details = {"segments": str(len(self._files))}
-        self.problems = tuple(problems)
+        self.details = {"segments": str(len(self._files)), **({"rescue_map": name} if name else {})}
+        self.problems = (*problems, *more, *told.take())
 
     def read_problems(self) -> tuple[Problem, ...]:
         """None: a read that fails raises."""
@@ -214,4 +220,4 @@ def open_container(paths: tuple[Path, ...], evidence_name: str) -> SplitContaine
             f"two files for one segment: {shown_name(kept)} is used, {shown_name(dropped)} is not",
             "keep only the right one in the folder",
         )
-    return SplitContainer(assembly.parts, assembly.problems)
+    return SplitContainer(assembly.parts, assembly.problems, evidence_name)

@@ -20,6 +20,7 @@ from triage.evidence.containers.lzfse import is_available, unpack_lzfse
 from triage.evidence.containers.mapped_container import DiskContainer, claims, mapped, open_by_path
 from triage.evidence.containers.mapped_stream import MAX_CHUNK, Kind, Piece, damaged, zeros
 from triage.evidence.containers.udif_table import ADC, BZIP2, LZFSE, LZMA, RAW, ZLIB, Trailer, read_chunks, read_trailer
+from triage.evidence.whole_streams import decompress_whole
 from triage.model.stream import Stream
 
 _NAMES = {RAW: "raw", ADC: "adc", ZLIB: "zlib", BZIP2: "bzip2", LZFSE: "lzfse", LZMA: "lzma"}
@@ -74,11 +75,11 @@ class UdifMap:
         data = self._stream.read_at(place, stored)
         try:
             if kind == ZLIB:
-                return zlib.decompressobj().decompress(data, length)
+                return decompress_whole(zlib.decompressobj(), data, length)
             if kind == BZIP2:
-                return bz2.BZ2Decompressor().decompress(data, length)
+                return decompress_whole(bz2.BZ2Decompressor(), data, length)
             if kind == LZMA:
-                return lzma.LZMADecompressor(memlimit=_LZMA_MEMORY).decompress(data, length)
+                return decompress_whole(lzma.LZMADecompressor(memlimit=_LZMA_MEMORY), data, length)
             return unpack_lzfse(data, length) if kind == LZFSE else unpack_adc(data, length)
         except (zlib.error, OSError, EOFError, lzma.LZMAError, MemoryError, IndexError, ValueError) as error:
             raise ValueError(f"a compressed chunk ({_NAMES[kind]}) is damaged") from error

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from triage.errors import CorruptStructureError, UnsupportedFormatError
 from triage.evidence.containers.entry_table import EntryTable
 from triage.evidence.containers.mapped_stream import Kind, Piece, damaged, inherited, zeros
+from triage.evidence.whole_streams import decompress_whole
 from triage.model.stream import Stream
 
 HOSTED = b"KDMV"
@@ -152,8 +153,9 @@ class SparseExtent:
         if len(head) < 12 or not 0 < length <= 2 * self._header.grain + 65536:
             raise ValueError("a compressed grain has no marker in front")
         try:
-            return zlib.decompressobj().decompress(self._stream.read_at(place + 12, length), self._header.grain)
-        except zlib.error as error:
+            stored = self._stream.read_at(place + 12, length)
+            return decompress_whole(zlib.decompressobj(), stored, self._header.grain)
+        except (zlib.error, EOFError) as error:
             raise ValueError("a compressed grain is damaged") from error
 
 

@@ -49,6 +49,7 @@ class Header:
         from_dos: Made on FAT or NTFS.
         owner: User number, empty where there is none.
         aes: Strength (1 to 3) where encrypted with AES, else 0.
+        dos_time: Time of the day as stored; the old cipher checks passwords with it.
     """
 
     name: bytes
@@ -65,6 +66,7 @@ class Header:
     from_dos: bool = False
     owner: str = ""
     aes: int = 0
+    dos_time: int = 0
 
     @property
     def is_encrypted(self) -> bool:
@@ -231,7 +233,7 @@ def _pieces(extra: bytes) -> Iterator[tuple[int, bytes]]:
 
 def _with_extra(header: Header, extra: bytes, date: int, time: int) -> Header:
     """A header with what its extra fields add: ZIP64 sizes, times, owner, name in UTF-8, AES."""
-    changes: dict[str, object] = {}
+    changes: dict[str, object] = {"dos_time": time}
     times: dict[str, int | None] = {}
     for key, body in _pieces(extra) if extra else ():
         try:

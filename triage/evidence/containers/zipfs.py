@@ -7,16 +7,18 @@ is read without going through the directory. Specification: see ``zip_headers.py
 
 from __future__ import annotations
 
+import contextlib
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from triage.errors import CorruptStructureError, EncryptedVolumeError, ReadFailedError, UnsupportedFormatError
+from triage.errors import CorruptStructureError, EvidenceError, ReadFailedError, UnsupportedFormatError
 from triage.evidence.containers.archive_container import ArchiveContainer
 from triage.evidence.containers.ewf_headers import printable
 from triage.evidence.containers.logical import Complaint, Member, Tell
-from triage.evidence.containers.logical_stream import STEP, DecodedStream, FilesStream
+from triage.evidence.containers.logical_stream import STEP, DecodedStream, FilesStream, Readable
 from triage.evidence.containers.segment_file import SegmentFile, shown_name
+from triage.evidence.containers.zip_crypt import ZipKeys
 from triage.evidence.containers.zip_headers import (
     SIZES_BEHIND_FLAG,
     Directory,
@@ -31,6 +33,7 @@ from triage.evidence.containers.zip_headers import (
 )
 from triage.evidence.containers.zip_methods import EngineDecoder, make_decoder
 from triage.evidence.containers.zip_places import Covered, Place, compare, member_size
+from triage.evidence.keychain import Keychain
 from triage.model.byte_run import ByteRun
 from triage.model.entry import EntryType
 from triage.model.problem import Reason
@@ -38,6 +41,8 @@ from triage.model.stream import MemoryStream, Stream
 
 MARKS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08PK\x03\x04", b"PK00PK\x03\x04")
 MAX_CENTRAL = 46 + 3 * 65535
+MAX_LOOKED = 100_000
+"""Members among which the first encrypted one is looked for."""
 MAX_TRIED = 64 << 20
 """Bytes of a member whose flag says encrypted that are unpacked to see whether it lies."""
 
@@ -47,10 +52,12 @@ class ZipReader:
 
     Args:
         media: The archive.
+        keys: Passwords for encrypted members.
     """
 
-    def __init__(self, media: Stream) -> None:
+    def __init__(self, media: Stream, keys: ZipKeys) -> None:
         self._media = media
+        self._keys = keys
         self._size = media.size
         self.directory = find_directory(media, self._size)
 
@@ -185,22 +192,36 @@ class ZipReader:
         stated, local = place.stated, place.local
         if local is None:
             raise CorruptStructureError(f"no member where the directory says, at byte {stated.offset}")
-        if stated.is_encrypted and not self._is_plain(stated, local):
-            method = f"AES-{64 + 64 * stated.aes}" if stated.aes else "ZipCrypto"
-            raise EncryptedVolumeError(f"the member is encrypted: {method}", hint="unpack it with its password")
+        source: Readable = self._media
+        start, end = local.start, min(local.start + (stated.packed or local.packed), self._size)
+        is_locked = stated.is_encrypted and not self._is_plain(stated, local)
+        if is_locked:
+            source, start, end = self._keys.open(self._media, stated, local, end)
         if not member.size:
             return MemoryStream(b"")
-        packed = stated.packed or local.packed
-        end = min(local.start + packed, self._size)
-        if stated.method == 0 and member.size <= end - local.start:
-            return (ByteRun(0, local.start, local.start, member.size),)
-        make = make_decoder(self._media, local.start, end, stated.method, member.size)
+        if stated.method == 0 and member.size <= end - start and not is_locked:
+            return (ByteRun(0, start, start, member.size),)
+        make = make_decoder(source, start, end, stated.method, member.size)
 
         def longer() -> None:
             words = f"more comes out of the member than the {member.size} bytes declared; the rest is not examined"
             tell(Complaint(Reason.MISMATCH, words, hint="unpack it with another program"))
 
         return DecodedStream(make, member.size, longer)
+
+    def try_keys(self) -> None:
+        """Try the passwords on the first encrypted member, so that what fits is known from the beginning."""
+        directory = self.directory
+        for count, (_, stated) in enumerate(read_central(self._media, directory) if directory is not None else ()):
+            if count >= MAX_LOOKED:
+                return
+            if directory is None or not stated.is_encrypted or not stated.packed:
+                continue
+            local = self._place(stated, directory).local
+            if local is not None and not self._is_plain(stated, local):
+                with contextlib.suppress(EvidenceError):  # told for each member when it is read
+                    self._keys.open(self._media, stated, local, min(local.start + stated.packed, self._size))
+                return
 
     def _is_plain(self, stated: Header, local: Header) -> bool:
         """The flag alone is no proof: programs that want to be overlooked set it on members that are not encrypted."""
@@ -224,25 +245,32 @@ def detect(head: bytes, paths: tuple[Path, ...]) -> bool:
     return len(paths) == 1 and head.startswith(MARKS)
 
 
-def open_container(paths: tuple[Path, ...], evidence_name: str) -> ArchiveContainer:
+def open_container(paths: tuple[Path, ...], evidence_name: str, keychain: Keychain | None = None) -> ArchiveContainer:
     """A ZIP archive.
+
+    Args:
+        paths: The file.
+        evidence_name: For the keychain's notes.
+        keychain: Passwords for encrypted members.
 
     Raises:
         SourceNotFoundError: The file cannot be read.
         UnsupportedFormatError: It is one of several files of an archive.
         ReadFailedError: It cannot be read.
     """
-    del evidence_name
     file = SegmentFile(paths[0])
     try:
         media = FilesStream([file])
-        reader = ZipReader(media)
+        keychain = keychain or Keychain()
+        reader = ZipReader(media, ZipKeys(keychain, evidence_name))
         directory = reader.directory
         if directory is not None and directory.disks > 1 and not reader.holds_first():
             raise UnsupportedFormatError(
                 f"ZIP archive split over {directory.disks} files: {shown_name(file.path)}",
                 hint="join the parts (zip -s 0) and hand in the one that comes out",
             )
+        if len(keychain):
+            reader.try_keys()
         container = ArchiveContainer("zip", "zip", [file], reader, media)
         if directory is not None:
             container.details["members"] = str(directory.count)

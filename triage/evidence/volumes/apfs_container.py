@@ -1,7 +1,7 @@
 """APFS containers: one volume for each volume in it (``apfs1`` ...) and one for each snapshot (``snap1`` ...).
 
 Read by our own reader, :mod:`triage.evidence.filesystems.apfs`. The volumes share the free space of the container;
-where it lies is in :attr:`ApfsLayer.unused`.
+it is listed once, as ``free1``. Where it lies is in :attr:`ApfsLayer.unused`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from triage.evidence.filesystems.tree import TreeFileSystem
 from triage.evidence.interface import FileSystem
 from triage.evidence.keychain import Keychain
 from triage.evidence.volumes.layers import LayerVolume
+from triage.evidence.volumes.pool_space import pool_space
 from triage.model.problem import Problem, Reason
 from triage.model.stream import Stream
 from triage.model.times import iso_from_ns
@@ -91,7 +92,9 @@ def open_layer(stream: Stream, address: str, keychain: Keychain, others: Sequenc
         opener.problems.insert(0, Problem(address, STAGE, Reason.TRUNCATED,
                                f"the container has {size} bytes, of which {stream.size} are there",
                                "the image may be cut short", size - stream.size))  # fmt: skip
-    return ApfsLayer(volumes, tuple(opener.problems), details, unused)
+    words = "free space of the container, shared by its volumes"
+    free = pool_space(stream, unused, words, superblock.block_size)
+    return ApfsLayer((*volumes, *free), tuple(opener.problems), details, unused)
 
 
 class _Opener:

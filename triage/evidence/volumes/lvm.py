@@ -25,6 +25,7 @@ from triage.evidence.volumes.lvm_disk import (
 )
 from triage.evidence.volumes.lvm_group import Extents, Group, LogicalVolume
 from triage.evidence.volumes.lvm_text import Section, number, section, sections, text_of
+from triage.evidence.volumes.pool_space import pool_space
 from triage.model.problem import Problem, Reason
 from triage.model.stream import Stream
 from triage.model.times import iso_from_ns
@@ -87,12 +88,13 @@ def open_layer(stream: Stream, address: str, keychain: Keychain, others: Sequenc
     mine = next(name for name, inner in _disk_texts(metadata) if _uuid(text_of(inner, "id")) == own.uuid)
     details = _details(metadata, placed)
     unused = tuple(_unused(mine, placed[mine], group))
+    free = pool_space(stream, unused, "space of this disk that no logical volume has", SECTOR)
     if first != own.uuid:
         details["volumes"] = "listed with the first physical volume of the group"
-        return LvmLayer((), tuple(problems), details, unused)
+        return LvmLayer(free, tuple(problems), details, unused)
     problems += _missing(address, placed)
     volumes = [*_volumes(address, group, metadata, problems), *_removed(metadata, own, disks, group)]
-    return LvmLayer(tuple(volumes[:MAX_VOLUMES]), tuple(problems), details, unused)
+    return LvmLayer((*volumes[:MAX_VOLUMES], *free), tuple(problems), details, unused)
 
 
 # --- which metadata ---------------------------------------------------------------------------------------------------

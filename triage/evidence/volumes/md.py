@@ -7,7 +7,7 @@ made up for by copies or parity; RAID 6 without two of its disks is not read.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from triage.errors import CorruptStructureError, EvidenceError, UnsupportedFormatError
 from triage.evidence.containers.ewf_headers import printable
@@ -22,6 +22,8 @@ from triage.model.stream import Stream
 
 STAGE = "evidence/md"
 MIRROR_CHUNK = 1 << 20
+MAX_MISSING = 1 << 48
+"""Most bytes that a Problem states: sums of hostile claims must stay countable."""
 MAX_CHUNK = 1 << 30
 
 _NAMES = {-1: "linear", 0: "RAID 0", 1: "RAID 1", 4: "RAID 4", 5: "RAID 5", 6: "RAID 6", 10: "RAID 10"}
@@ -95,6 +97,12 @@ def open_layer(stream: Stream, address: str, keychain: Keychain, others: Sequenc
         details["volumes"] = "listed with the first member of the array"
         return MdLayer((), tuple(problems), details)
     array = _array(members)
+    room = _room(members)
+    if own.size > room:
+        words = f"{title}: each member should give {own.size} bytes, the largest that is there has {room}"
+        hint = "compare with another copy of the image: it may have been cut short"
+        missing = min(own.size - room, MAX_MISSING)
+        problems.append(Problem(address, STAGE, Reason.TRUNCATED, words, hint, missing))
     absent = [number for number in range(own.disks) if number not in members]
     if absent:
         problems.append(_absent(address, title, own, absent, array.size))
@@ -157,8 +165,10 @@ def _array(members: Mapping[int, Member]) -> Stream:
         raise UnsupportedFormatError("RAID array in the midst of a reshape is not read",
                                      hint="let the reshape finish on a copy of all disks")  # fmt: skip
     streams = [members[number].data if number in members else None for number in range(newest.disks)]
+    if not any(streams):
+        raise CorruptStructureError("RAID array: the place of no member in it is one that it has")
     if newest.level == 1:
-        size = newest.size or max(member.data.size for member in members.values())
+        size = min(newest.size or _room(members), _room(members))
         order = tuple(sorted(members, key=lambda number: (-members[number].superblock.events, number)))
         return StripedStream(streams, raid.Mirrors(order), MIRROR_CHUNK, size)
     if newest.level == -1:
@@ -167,8 +177,13 @@ def _array(members: Mapping[int, Member]) -> Stream:
         raise CorruptStructureError(f"RAID array with chunks of {newest.chunk} bytes")
     if newest.level == 0:
         return _stripes(newest, streams)
-    layout, chunks = _layout(newest)
+    layout, chunks = _layout(replace(newest, size=min(newest.size, _room(members))))
     return StripedStream(streams, layout, newest.chunk, chunks * newest.chunk)
+
+
+def _room(members: Mapping[int, Member]) -> int:
+    """Bytes that the largest member has: no more of the others can be told."""
+    return max(member.data.size for member in members.values())
 
 
 def _layout(own: Superblock) -> tuple[raid.RaidLayout, int]:
