@@ -18,10 +18,15 @@ find each exactly once, at the offset where it lies: the offset of the hit, take
 it, is compared with the offset of the bytes in the image. Written by `python -m tests.planted.measure`; not by hand.
 
 A cell says how many were found so, of those that are there. What a file system wrote over after a deletion is not
-there, and not counted. Strings whose bytes stand nowhere in the image as they are (compressed, encrypted, cut by a
-fragment) must be found once, in the file; in a logical volume no offset in the image is given. Latin text in UTF-16 at
-an odd offset reads as the other byte order from the byte beside it, and is told there. What is resident in a record of NTFS is found
-in the file, and once more in `$MFT`, which is a file like others.
+there, and not counted. Where no offset can be compared, the string must be found once, in the file:
+
+- its bytes stand nowhere in the image as they are: compressed, encrypted, or cut by a fragment or a block of the map;
+- it lies in a logical volume, for which no offset in the image is given.
+
+Two things are counted as right that are not quite so. Latin text in UTF-16 at an odd offset reads as the other byte
+order from the byte beside it, and the hit may begin there. What is resident in a record of NTFS is found in the file, and
+once more in `$MFT`, which is a file like others; what NTFS compressed may be found once more where it was written plain
+before. HFS+, F2FS and APFS are not in the table: nothing here makes or mounts them.
 """
 
 
@@ -42,7 +47,7 @@ def render(found: Mapping[str, Outcome]) -> str:
         lines += [f"| {state} | {_cell(found[name], state)} |" for state in found[name].planted]
     total = sum(sum(outcome.planted.values()) for outcome in found.values())
     right = sum(sum(outcome.right.values()) for outcome in found.values())
-    lines += ["", f"{right} of {total} were found once, where they lie."]
+    lines += ["", f"{right} of {total} were found as said above."]
     wrong = [words for outcome in found.values() for words in outcome.wrong]
     lines += ["", "Not so:", "", *(f"- {words}" for words in wrong[:40])] if wrong else []
     return "\n".join(lines) + "\n"

@@ -58,7 +58,7 @@ def judge(disk: Path, case: Path, plan: Plan) -> Outcome:
             there = []
         if state == "compressed":  # what was written plain at first may still lie in free space, and is found there
             there = [-1, *there]
-        hidden = "logical volume" in state or (not there and _is_hidden(state))
+        hidden = "logical volume" in state or (not there and not _may_be_gone(state))
         if not there and not hidden:
             continue  # the file system wrote over it
         outcome.planted[state] += 1
@@ -70,9 +70,9 @@ def judge(disk: Path, case: Path, plan: Plan) -> Outcome:
     return outcome
 
 
-def _is_hidden(state: str) -> bool:
-    """Its bytes stand nowhere in the image as they are."""
-    return state.startswith("resident") or "fragments" in state or "LUKS" in state
+def _may_be_gone(state: str) -> bool:
+    """The file system may have written over it; of any other state every plant is there."""
+    return state in ("deleted", "deleted, name overwritten")
 
 
 def _is_beside(variant: Variant, there: list[int], places: list[int]) -> bool:
