@@ -27,11 +27,12 @@ MAX_RESTARTS = 50
 STAGE = "evidence/filesystems"
 USUAL = "The Sleuth Kit"
 OTHER_TOOL = "read the volume with another tool"
+_LIVE_ONLY = "deleted names are not listed, nor what is in damaged parts of directories"
 NOT_LISTED = {
-    "libfsntfs": "deleted names are not listed, deleted files are by number",
-    "libfsext": "deleted names are not listed, deleted files are by number where their inode still says where they lie",
-    "libfsfat": "deleted names are not listed",
-    "libfshfs": "nothing is left out",
+    "libfsntfs": f"{_LIVE_ONLY}; deleted files are, by number",
+    "libfsext": f"{_LIVE_ONLY}; deleted files are, by number, where their inode still says where they lie",
+    "libfsfat": _LIVE_ONLY,
+    "libfshfs": "what is in damaged parts of the catalogue is not listed",
 }
 """What the libraries that stand in leave out."""
 NUMBERED = frozenset({"ntfs", "ext2", "ext3", "ext4"})
@@ -186,7 +187,7 @@ class _Run:
         stopped: Stopped | None = None
         try:
             stopped = yield from self._receive(receiver, heartbeat)
-            if stopped is not None and stopped.reason is Reason.CRASHED:
+            if stopped is not None and stopped.reason is Reason.CRASHED and not stopped.is_death:
                 child.join(5)
                 code = child.exitcode
                 detail = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
@@ -209,6 +210,7 @@ class _Run:
                         return stopped
                     if isinstance(message, Stopped):
                         stopped = message
+                        self.was_cut = message.is_death
                     else:
                         yield message
                     continue
@@ -261,7 +263,7 @@ def _means(reader: str) -> str:
     if reader == BYTES:
         return "no reader opens the file system, so the volume is searched as bytes: names and files are not told"
     if reader:
-        return f"read with {reader} instead: {NOT_LISTED.get(reader, 'deleted names are not listed')}"
+        return f"read with {reader} instead: {NOT_LISTED.get(reader, _LIVE_ONLY)}"
     return "read again without what it stops at"
 
 

@@ -73,6 +73,7 @@ class Stopped:
         hint: What to try.
         is_final: Nothing else is to be tried: the volume is encrypted, or the evidence itself does not open.
         is_empty: The file system opened and gave not a single name, so its first structures may be what is damaged.
+        is_death: To be taken as if the process had died in the directory that it was about to open.
     """
 
     reason: Reason
@@ -80,6 +81,7 @@ class Stopped:
     hint: str = ""
     is_final: bool = False
     is_empty: bool = False
+    is_death: bool = False
 
 
 class _NotListedError(Exception):
@@ -125,6 +127,9 @@ def walk_process(request: WalkRequest, connection: Connection, heartbeat: Any) -
         stopped = Stopped(_reason(error), f"stopped: {error}", error.hint or "", is_final)
     except MemoryError:
         stopped = Stopped(Reason.LIMIT, "stopped: memory exhausted")
+    except Exception as error:  # a bug of ours; treated as the death of a library, so that the rest is listed
+        words = f"stopped: internal error: {type(error).__name__}: {error}"
+        stopped = Stopped(Reason.CRASHED, words, "please report this", is_death=True)
     connection.send(batch)
     if stopped is not None:
         connection.send(stopped)

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.small_systems import BIG, make
 from triage.errors import EvidenceError
 from triage.evidence import Keychain
-from triage.evidence.filesystems import BYTES, COPIES, SECOND, second_reader
+from triage.evidence.filesystems import BYTES, COPIES, SECOND, open_file_system, second_reader
+from triage.evidence.filesystems.free_ext import ExtLayout
 from triage.model.address import Address
 from triage.model.entry import Entry, EntryType
 from triage.model.problem import Problem, Reason
+from triage.model.stream import MemoryStream
 from triage.model.volume import Allocation, Volume
 from triage.pipeline import listing_attempts
 from triage.pipeline.listing_attempts import walk_volume
@@ -83,6 +86,15 @@ def gives_nothing(request, connection, heartbeat):
     _enter(heartbeat, 0)
     connection.send([])
     connection.send(Stopped(Reason.CORRUPT, "gives no name of it", is_empty=not request.is_last))
+    connection.send(None)
+
+
+def bug_of_ours(request, connection, heartbeat):
+    """What the real process sends of an error that is none of ours to raise."""
+    _enter(heartbeat, BAD)
+    if BAD in request.skip or reader_of(request):
+        return _finish(connection, heartbeat, b"rest")
+    connection.send(Stopped(Reason.CRASHED, "stopped: internal error: IndexError: x", is_death=True))
     connection.send(None)
 
 
@@ -238,6 +250,15 @@ def test_a_source_that_does_not_open(tmp_path: Path) -> None:
     assert [item.message.startswith("listing stopped") for item in out if isinstance(item, Problem)] == [True]
 
 
+def test_a_bug_of_ours_costs_no_more_than_a_death() -> None:
+    names, problems, chosen = walked(bug_of_ours)
+    assert (names, chosen) == ([b"rest"], ["libfsntfs"])
+    assert "internal error: IndexError: x; read with libfsntfs" in problems[0].message
+    names, problems, chosen = walked(bug_of_ours, "xfs")
+    assert (names, chosen) == ([b"rest"], [""])
+    assert [(problem.reason, problem.address) for problem in problems] == [(Reason.CRASHED, "e p1:/ inode 77")]
+
+
 def test_no_reader_gives_a_name() -> None:
     """Files by number where the file system has numbers, else bytes: what is allocated is never left unread."""
     names, _, chosen = walked(all_give_nothing)
@@ -252,3 +273,32 @@ def test_every_file_system_of_the_sleuth_kit_that_libyal_knows() -> None:
         "ntfs": "libfsntfs", "ext2": "libfsext", "ext4": "libfsext", "fat12": "libfsfat", "exfat": "libfsfat",
         "hfs+": "libfshfs", "ufs1": "", "xfs": "", "": "",
     }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_file_for_which_the_sleuth_kit_does_not_return(tmp_path: Path) -> None:
+    """An inode of ext2 that claims 2**63 bytes: the library goes over every block of it; the other lists the volume.
+
+    Found by mutation: one byte of the upper half of the size.
+    """
+    data = bytearray(make("ext2", tmp_path))
+    stream = MemoryStream(bytes(data))
+    volume = Volume("p1", 0, len(data), Allocation.ALLOCATED, "bare", "", "ext2")
+    entries = [item for item in open_file_system(stream, volume, "e").walk() if isinstance(item, Entry)]
+    number = next(item.meta_address for item in entries if item.address.name == b"big.bin")
+    layout = ExtLayout(stream)
+    group, index = divmod(number - 1, int.from_bytes(data[1064:1068], "little"))
+    inode = layout.places(group)[2] * layout.block + index * int.from_bytes(data[1112:1114], "little")
+    assert data[inode + 4 : inode + 8] == len(BIG).to_bytes(4, "little")
+    data[inode + 108 : inode + 112] = b"\xff\xff\xff\x7f"
+    path = tmp_path / "disk.dd"
+    path.write_bytes(data)
+    request = WalkRequest(SourceRef((path,), "e", False, Keychain()), volume, True)
+    out, chosen = [], []
+    for batch in walk_volume(request, seconds=30, on_restart=out.clear, chosen=chosen.append):
+        out += batch
+    assert chosen == ["libfsext"]
+    names = {item.address.path for item in out if isinstance(item, Entry)}
+    assert {b"/a/first.txt", b"/a/b/second.bin", b"/big.bin"} <= names
+    told = [item for item in out if isinstance(item, Problem) and item.reason is Reason.LOOP]
+    assert len(told) == 1 and "did not return within 30 s" in told[0].message and not told[0].examined_anyway

@@ -70,7 +70,7 @@ class FatRecords:
         if len(boot) < 512:
             raise CorruptStructureError(f"{name}: no boot sector")
         self._exfat(boot) if self._is_exfat else self._fat(boot)
-        if not self.sector or not self.cluster or self.cluster > 1 << 25 or self.cluster % self.sector:
+        if self.sector not in (512, 1024, 2048, 4096) or not 0 < self.cluster <= 1 << 25 or self.cluster % self.sector:
             raise CorruptStructureError(f"{name}: sectors of {self.sector}, clusters of {self.cluster} bytes")
         self._table: tuple[int, bytes] = (-1, b"")
 
@@ -209,6 +209,8 @@ class FatRecords:
         if data[at] != 0x85 or data[at + SLOT : at + SLOT + 1] != b"\xc0":
             return None, SLOT
         count = data[at + 1]
+        if not count:
+            return None, SLOT
         whole = bytes(data[at : at + SLOT * (1 + count)])
         flags, length = whole[SLOT + 1], whole[SLOT + 3]
         cluster, size = struct.unpack_from("<IQ", whole, SLOT + 20)

@@ -15,7 +15,8 @@ from typing import Any
 from triage.errors import CorruptStructureError, EncryptedVolumeError, EvidenceError
 from triage.evidence.filesystems.free_bits import PIECE
 from triage.evidence.filesystems.libyal import MAX_SIZE, LibyalFileSystem, LibyalTree, numbered, volume_stream
-from triage.evidence.filesystems.libyal_io import translated
+from triage.evidence.filesystems.libyal_io import LIBRARY_ERRORS, translated
+from triage.evidence.filesystems.ntfs import MAX_DESCRIPTORS, block_owners, sid
 from triage.evidence.filesystems.tree import Node
 from triage.model.byte_run import ByteRun
 from triage.model.entry import EntryType
@@ -28,10 +29,10 @@ MAX_RECORDS = 10_000_000
 MAX_STREAMS = 4096
 EFS = "encrypted by EFS: the content can be read only with the user's key"
 BY_NUMBER = "found by its number in the MFT: no directory leads to it, its name is not known"
-_DATA = 0x80
+_STANDARD_INFORMATION, _DATA = 0x10, 0x80
 _ENCRYPTED, _REPARSE = 0x4000, 0x400
 _EPOCH = 116_444_736_000_000_000
-_BITMAP, _BAD_CLUSTERS = 6, 8
+_BAD_CLUSTERS, _SECURE = 8, 9
 
 
 def open_file_system(media: Stream, volume: Volume, evidence_name: str) -> LibyalFileSystem:
@@ -63,6 +64,7 @@ class NtfsTree(LibyalTree):
     def __init__(self, stream: Stream) -> None:
         import pyfsntfs
 
+        self._known_owners: dict[int, str] | None = None
         boot = stream.read_at(0, 48).ljust(48, b"\0")
         (sector,), (sectors,) = struct.unpack_from("<H", boot, 11), struct.unpack_from("<Q", boot, 40)
         super().__init__(stream, pyfsntfs.volume, "ntfs", min(sectors * sector, MAX_SIZE))
@@ -95,7 +97,7 @@ class NtfsTree(LibyalTree):
             EntryType.SYMLINK if link is not None else kind,
             0 if is_directory else int(entry.size or 0),
             _times(entry),
-            _owner(entry),
+            self._owner(entry),
             numbered(streams),
             bool(entry.is_allocated()),
             (EFS,) if flags & _ENCRYPTED else (),
@@ -143,6 +145,33 @@ class NtfsTree(LibyalTree):
 
         return ntfs(self.stream, self)
 
+    def _owner(self, entry: Any) -> str:
+        """The owner's SID, empty where it is not known."""
+        try:
+            descriptor = bytes(entry.security_descriptor_data or b"")
+        except LIBRARY_ERRORS:  # so does it say that it found none
+            descriptor = b""
+        if len(descriptor) >= 8:
+            return sid(descriptor, int.from_bytes(descriptor[4:8], "little"))
+        try:
+            for index in range(min(MAX_STREAMS, int(entry.number_of_attributes))):
+                attribute = entry.get_attribute(index)
+                if attribute.attribute_type == _STANDARD_INFORMATION:
+                    return self._owners().get(int(attribute.get_security_descriptor_identifier() or 0), "")
+        except LIBRARY_ERRORS:
+            pass
+        return ""
+
+    def _owners(self) -> dict[int, str]:
+        """Owner's SID by security identifier, from ``$Secure:$SDS``; each 256 KiB there are followed by a copy."""
+        if self._known_owners is None:
+            found = self._known_owners = {}
+            stream = self.volume.get_file_entry(_SECURE).get_alternate_data_stream_by_name("$SDS")
+            for block in range(0, min(int(stream.size), MAX_DESCRIPTORS), 0x80000):
+                data = stream.read_buffer_at_offset(min(0x40000, int(stream.size) - block), block)
+                found.update(block_owners(bytes(data), block))
+        return self._known_owners
+
     # --- what the reader of the free map asks of a library ----------------------------------------------------------
     def special(self, number: int) -> Iterator[bytes]:
         """Content of a file of the file system itself, in pieces."""
@@ -170,14 +199,3 @@ def _times(entry: Any) -> Times:
 def _nanoseconds(value: int | None) -> int | None:
     """A time in 100 ns since 1601, None where it is not set."""
     return (value - _EPOCH) * 100 if value else None
-
-
-def _owner(entry: Any) -> str:
-    """The owner's SID, empty where it is not known."""
-    from triage.evidence.filesystems.ntfs import sid
-
-    try:
-        descriptor = bytes(entry.security_descriptor_data or b"")
-    except (OSError, ValueError, TypeError):
-        return ""
-    return sid(descriptor, int.from_bytes(descriptor[4:8], "little")) if len(descriptor) >= 8 else ""

@@ -195,12 +195,18 @@ def _owners(library: Any) -> Iterator[tuple[int, str]]:
         # Each 256 KiB of descriptors is followed by 256 KiB of copies.
         for block in range(0, size, 0x80000):
             data = secure.read_random(block, min(0x40000, size - block), ATTRIBUTE_DATA, attribute_id)
-            yield from _block_owners(data, block)
+            yield from block_owners(data, block)
     except LIBRARY_ERRORS:
         return
 
 
-def _block_owners(data: bytes, block: int) -> Iterator[tuple[int, str]]:
+def block_owners(data: bytes, block: int) -> Iterator[tuple[int, str]]:
+    """Security id and owner's SID of the descriptors in one block of ``$Secure:$SDS``.
+
+    Args:
+        data: Bytes of the block.
+        block: Where it begins in the stream.
+    """
     position = 0
     while position + 40 <= len(data):
         _, security, offset, length = struct.unpack_from("<IIQI", data, position)
@@ -213,7 +219,7 @@ def _block_owners(data: bytes, block: int) -> Iterator[tuple[int, str]]:
 
 
 def sid(descriptor: bytes, start: int) -> str:
-    """Text of a security identifier, empty where there is none."""
+    """Text of a security identifier in a descriptor, empty where there is none at ``start``."""
     if not start or start + 8 > len(descriptor):
         return ""
     revision, count = descriptor[start], descriptor[start + 1]
