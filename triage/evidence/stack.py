@@ -275,6 +275,8 @@ class Stack:
         words = f"{container.name} image {escape_name(image.entry.address.path)}"
         if not self._add_found(parent, "image", LayerVolume(suffix, words, container.media)):
             del self._places[name]
+            self._containers.pop(name).close()
+            self._hosts.pop().close()
             kind = NothingKnownError if container.name == "raw" else UnsupportedFormatError
             words = "; ".join(["no volume system, no file system in it", *(p.message for p in container.problems[:1])])
             raise kind(words, hint="look at it with another tool")

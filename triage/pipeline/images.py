@@ -29,8 +29,8 @@ FORMATS, RAW, SEGMENTED = (
     frozenset(kind.mime for key, kind in KINDS.items() if key in keys) for keys in (_FORMATS, _RAW, _SEGMENTED)
 )
 SUFFIXES = (
-    ".img", ".dd", ".raw", ".iso", ".dmg", ".vmdk", ".vhd", ".vdi", ".qcow2", ".hdd", ".ima", ".sparseimage", ".asif",
-    ".udf", ".toast", ".cdr", ".bin", ".001", ".simg", ".vhdx", ".avhdx", ".qcow", ".hds",
+    ".img", ".dd", ".iso", ".dmg", ".vmdk", ".vhd", ".vhdx", ".avhdx", ".vdi", ".qcow", ".qcow2", ".hds", ".ima",
+    ".sparseimage", ".asif", ".simg",
 )  # fmt: skip
 """Names under which images go whose first bytes may say nothing; where nothing is found in one, nothing is told."""
 
