@@ -7,9 +7,10 @@ import io
 import sqlite3
 import zipfile
 
-from tests.cli.test_space import planted, scan
+from tests.cli.test_space import scan
 from tests.support.disk_image import boot_record, mbr_entry, put
 from tests.support.fat_image import fat_image
+from tests.support.planted import planted
 from triage.case import Case
 
 START = 64 * 512

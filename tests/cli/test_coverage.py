@@ -5,10 +5,11 @@ import os
 
 import pytest
 
-from tests.cli.test_space import RULES, disk_with_everything
+from tests.cli.test_space import disk_with_everything
 from tests.support.disk_image import boot_record, mbr_entry, put
 from tests.support.fat_image import fat_image
 from tests.support.luks_image import LuksImage
+from tests.support.planted import RULES
 from tests.support.tool_images import ext_edit, ext_image, ntfs_image, plant, run
 
 PASSWORD = "correct horse"

@@ -6,25 +6,11 @@ import sqlite3
 
 import pytest
 
+from tests.support.planted import RULES
 from tests.support.small_systems import first_damage, make, zeroed
 from tests.support.tool_images import ext_image, ntfs_image, plant
 from triage.case import Case, verify_audit_log
 
-RULES = """[pack]
-id = "keywords/und-planted"
-name = "planted"
-version = "1.0.0"
-licence = "Apache-2.0"
-author = "test"
-language = "und"
-state = "active"
-match = "substring"
-[[term]]
-term = "zzplanted"
-kind = "literal"
-indicator = "recruit.false_job"
-weight = 0.5
-"""
 NAME = "letter.txt"
 TEXT = b"the zzplanted word " * 100
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import zlib
 
-from tests.cli.test_space import RULES, planted
 from tests.support.hfs_compressed import DECMPFS, HfsCompressedImage
 from tests.support.hfs_image import ROOT
 from tests.support.ntfs_corners import PACKED, PLAIN, image
+from tests.support.planted import RULES, planted
 from tests.support.tool_images import ext_image, plant
 
 

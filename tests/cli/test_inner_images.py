@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import uuid
 
-from tests.cli.test_space import RULES, planted
 from tests.support.disk_image import boot_record, mbr_entry, put
 from tests.support.fat_image import fat_image
+from tests.support.planted import RULES, planted
 from tests.support.virtual_disks import vdi, vhd
 from triage.case import Case
 

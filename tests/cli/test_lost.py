@@ -9,25 +9,11 @@ import pytest
 from tests.support.disk_image import boot_record, mbr_entry, put
 from tests.support.fat_image import fat_image
 from tests.support.luks_image import LuksImage
+from tests.support.planted import RULES
 from triage.case import Case
 from triage.cli.exit_codes import ExitCode
 from triage.evidence import LostSearch, open_evidence
 
-RULES = """[pack]
-id = "keywords/und-planted"
-name = "planted"
-version = "1.0.0"
-licence = "Apache-2.0"
-author = "test"
-language = "und"
-state = "active"
-match = "substring"
-[[term]]
-term = "zzplanted"
-kind = "literal"
-indicator = "recruit.false_job"
-weight = 0.5
-"""
 MIB = 1 << 20
 WORDS = {
     "first": b"zzplanted first".ljust(700, b"."),

@@ -13,23 +13,9 @@ import pytest
 
 from tests.support.disk_image import boot_record, mbr_entry, put
 from tests.support.fat_image import CLUSTER, fat_image
+from tests.support.planted import RULES
 from triage.case import verify_audit_log
 
-RULES = """[pack]
-id = "keywords/und-planted"
-name = "planted"
-version = "1.0.0"
-licence = "Apache-2.0"
-author = "test"
-language = "und"
-state = "active"
-match = "substring"
-[[term]]
-term = "zzplanted"
-kind = "literal"
-indicator = "recruit.false_job"
-weight = 0.5
-"""
 EXCLUDE = """[scope]
 name = "Warrant 7"
 authority = "a court"

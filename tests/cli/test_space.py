@@ -6,28 +6,9 @@ import sqlite3
 
 from tests.support.disk_image import boot_record, mbr_entry, put
 from tests.support.fat_image import fat_image
+from tests.support.planted import RULES, planted
 from triage.case import Case
 from triage.evidence import open_evidence
-
-RULES = """[pack]
-id = "keywords/und-planted"
-name = "planted"
-version = "1.0.0"
-licence = "Apache-2.0"
-author = "test"
-language = "und"
-state = "active"
-match = "substring"
-[[term]]
-term = "zzplanted"
-kind = "literal"
-indicator = "recruit.false_job"
-weight = 0.5
-"""
-
-
-def planted(name, encoding="utf-8"):
-    return f"zzplanted {name}".encode(encoding)
 
 
 def disk_with_everything():

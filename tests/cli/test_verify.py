@@ -11,9 +11,9 @@ import sys
 
 import pytest
 
-from tests.cli.test_space import RULES
 from tests.support.ewf_writer import EwfWriter
 from tests.support.fat_image import fat_image
+from tests.support.planted import RULES
 
 FILES = {
     "whole.txt": b"zzplanted whole".ljust(9000, b"."),
