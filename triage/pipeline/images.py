@@ -57,7 +57,7 @@ def _open_in(run: Run, number: int, source: EvidenceSource) -> bool:
         return False
     known = run.case.image_contents(number)
     numbers: dict[str, int] = {}
-    for image in run.case.inner_images(number):
+    for image in run.inner_images(number):
         numbers[image.name.rpartition(".")[0]] = numbers.get(image.name.rpartition(".")[0], 0) + 1
     opened: dict[int, str] = {}
     parts: set[tuple[str, bytes]] = set()
@@ -69,10 +69,12 @@ def _open_in(run: Run, number: int, source: EvidenceSource) -> bool:
             if item.content not in known and (address.volume, address.path) not in parts:
                 known.update({item.content} - {0})
                 name = _open(run, number, opener, item, numbers, parts, len(opened))
-            with run.case.transaction():
-                run.case.add_image(item.entry_id, number, name)
             if name:
                 opened[item.entry_id] = name
+            else:
+                with run.case.transaction():
+                    run.case.add_image(item.entry_id, number, "")
+    run.images_changed()
     return bool(opened)
 
 
@@ -116,6 +118,7 @@ def _open(
     numbers[address.volume] = numbers.get(address.volume, 0) + 1
     parts.update((address.volume, path) for path in found.parts)
     with run.case.transaction():
+        run.case.add_image(item.entry_id, number, name)
         run.case.add_inner_volumes(number, found.volumes)
         for problem in found.problems:
             run.case.add_problem(problem)

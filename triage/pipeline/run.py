@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from triage.case import Case
+from triage.evidence.inner_images import InnerImage
 from triage.model.problem import Problem
 from triage.model.volume import EvidenceSource
 from triage.pipeline.left_out import stored_places
@@ -47,11 +48,22 @@ class Run:
         self.observer = observer
         self.tally = Tally()
         self.started = time.monotonic()
+        self._images: dict[int, tuple[InnerImage, ...]] = {}
+
+    def inner_images(self, number: int) -> tuple[InnerImage, ...]:
+        """The images inside a source that were opened; asked of the case once until :meth:`images_changed`."""
+        if number not in self._images:
+            self._images[number] = self.case.inner_images(number)
+        return self._images[number]
+
+    def images_changed(self) -> None:
+        """More images were opened."""
+        self._images.clear()
 
     def reference(self, source: EvidenceSource) -> SourceRef:
         """How another process opens a source."""
         number = next(number for number, known in self.case.evidence() if known.name == source.name)
-        images = self.case.inner_images(number)
+        images = self.inner_images(number)
         volumes = tuple(volume for _, volume, _ in self.case.volumes(number))
         readers = tuple(stored_readers(self.case, source.name).items())
         left_out = stored_places(self.case, source.name)
